@@ -1,0 +1,51 @@
+/*
+ * The same model as centered.stan, noncentered: the sampler moves in standardised
+ * offsets, and the nodes are computed from them.
+ *
+ *   theta ~ Normal(10, 3),  tau ~ HalfNormal(5),  sigma ~ HalfNormal(5)
+ *   theta_k_tilde ~ Normal(0, 1)                     k = 1 days, 2 batches, 3 colonies
+ *   theta_1 = theta            + tau theta_1_tilde
+ *   theta_2 = theta_1[index_1] + tau theta_2_tilde
+ *   theta_3 = theta_2[index_2] + tau theta_3_tilde
+ *   y       ~ Normal(theta_3[index_3], sigma)
+ *
+ * theta, tau, sigma, theta_k and y in arbitrary units of fluorescence (a.u.);
+ * the offsets theta_k_tilde have no unit.
+ */
+data {
+  int<lower=1> N;                                   // cells measured
+  int<lower=1> J_1;                                 // days
+  int<lower=1> J_2;                                 // batches
+  int<lower=1> J_3;                                 // colonies
+  array[J_2] int<lower=1, upper=J_1> index_1;       // the day of each batch
+  array[J_3] int<lower=1, upper=J_2> index_2;       // the batch of each colony
+  array[N] int<lower=1, upper=J_3> index_3;         // the colony of each cell
+  vector[N] y;                                      // fluorescence of each cell (a.u.)
+}
+
+parameters {
+  real theta;
+  real<lower=0> tau;
+  real<lower=0> sigma;
+  vector[J_1] theta_1_tilde;                        // offsets, in units of tau
+  vector[J_2] theta_2_tilde;
+  vector[J_3] theta_3_tilde;
+}
+
+transformed parameters {
+  vector[J_1] theta_1 = theta + tau * theta_1_tilde;
+  vector[J_2] theta_2 = theta_1[index_1] + tau * theta_2_tilde;
+  vector[J_3] theta_3 = theta_2[index_2] + tau * theta_3_tilde;
+}
+
+model {
+  theta ~ normal(10, 3);
+  tau ~ normal(0, 5);                               // half-normal: tau is declared positive
+  sigma ~ normal(0, 5);
+
+  theta_1_tilde ~ std_normal();
+  theta_2_tilde ~ std_normal();
+  theta_3_tilde ~ std_normal();
+
+  y ~ normal(theta_3[index_3], sigma);
+}
