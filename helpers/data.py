@@ -3,21 +3,27 @@
 import re
 from collections.abc import Sequence
 from importlib.resources import files
+from numbers import Integral, Real
 
 import numpy as np
 import polars as pl
 
-# The words of the Stan language, from the lists in the "Reserved names" section of its reference
-# manual and the types added since. Names of C++ are absent: Stan renames those behind the scenes.
-_STAN_WORDS = frozenset(
-    "array auto break cholesky_factor_corr cholesky_factor_cov column_stochastic_matrix complex"
-    " complex_matrix complex_row_vector complex_vector continue corr_matrix cov_matrix data else export"
-    " extern false fatal_error for functions generated get_lp if in increment_log_prob int jacobian lower"
-    " matrix model multiplier offset ordered parameters positive_ordered print profile quantities real"
-    " reject repeat return row_stochastic_matrix row_vector simplex static struct sum_to_zero_matrix"
-    " sum_to_zero_vector target then transformed true tuple typedef unit_vector until upper var vector"
-    " void while".split()
-)
+# Names that Stan refuses: from the section "Reserved names" of its reference manual, and what the oldest
+# compiler we support (2.27) refuses beyond it, which is the words of C++.
+_RESERVED = """
+array auto break cholesky_factor_corr cholesky_factor_cov column_stochastic_matrix complex complex_matrix
+complex_row_vector complex_vector continue corr_matrix cov_matrix data else export extern false fatal_error
+for functions generated get_lp if in increment_log_prob int jacobian lower matrix model multiplier offset
+ordered parameters positive_ordered print profile quantities real reject repeat return
+row_stochastic_matrix row_vector simplex static struct sum_to_zero_matrix sum_to_zero_vector target then
+transformed true tuple typedef unit_vector until upper var vector void while
+alignas alignof and and_eq asm bitand bitor bool case catch char char16_t char32_t class compl const
+const_cast constexpr decltype default delete do double dynamic_cast enum explicit float friend goto inline
+long mutable namespace new noexcept not not_eq nullptr operator or or_eq private protected public register
+reinterpret_cast short signed sizeof static_assert static_cast switch template this thread_local throw try
+typeid typename union unsigned using virtual volatile wchar_t xor xor_eq fvar
+STAN_MAJOR STAN_MINOR STAN_PATCH STAN_MATH_MAJOR STAN_MATH_MINOR STAN_MATH_PATCH
+"""
 
 
 def measurements() -> pl.DataFrame:
@@ -36,6 +42,100 @@ def measurements() -> pl.DataFrame:
     """
     schema = {"day": pl.String, "batch": pl.Int64, "colony": pl.Int64, "y": pl.Float64}
     return pl.read_csv(files(__package__).joinpath("measurements.csv").read_bytes(), schema=schema)
+
+
+def simulate(
+    children: Sequence[int | Sequence[int]],
+    theta: float,
+    tau: float | Sequence[float],
+    sigma: float,
+    seed: int | np.random.Generator,
+    levels: Sequence[str] | None = None,
+) -> pl.DataFrame:
+    """Draw measurements once from the generative model, for any nested design.
+
+    The means of the first level are drawn from Normal(theta, tau), those of each further level around the
+    mean of their parent, and the observations from Normal(mean of their leaf, sigma).
+
+    Parameters
+    ----------
+    children
+        The design: the number of groups of the first level, then for each level the number of children of
+        every node, in order; the children of the last level are observations. One number stands for
+        "every node has this many": ``[3, 2, 5]`` is 3 days of 2 batches of 5 cells, ``[3, [4, 3, 1], 5]``
+        has 4, 3 and 1 batches.
+    theta
+        Population mean, in the unit of ``y``.
+    tau
+        Standard deviation of the nodes about their parent, in the unit of ``y``, at least 0: one number, or
+        one for each level.
+    sigma
+        Standard deviation of the observations about their leaf, in the unit of ``y``, at least 0.
+    seed
+        Whatever `numpy.random.default_rng` takes. The same seed gives the same frame, and with another
+        `theta`, `tau` or `sigma` the same standard normal draws, shifted and stretched.
+    levels
+        Names of the levels, outermost first; if None, ``level_1``, ``level_2``, …
+
+    Returns
+    -------
+    polars.DataFrame
+        One row per observation: the label at every level (from 1 within each parent), ``y``, and
+        ``theta_1`` … ``theta_K``, the true means of the nodes that the row belongs to.
+
+    Raises
+    ------
+    ValueError
+        If a number of children is not a whole number above 0, if there are not as many as parents, if names
+        clash, or if a parameter is out of range. The message names the level, the position and the remedy.
+
+    Examples
+    --------
+    >>> df = simulate([2, [1, 3], 5], theta=10, tau=[1, 0.5], sigma=1, seed=1, levels=["day", "batch"])
+    >>> df.shape, df.columns
+    ((20, 5), ['day', 'batch', 'y', 'theta_1', 'theta_2'])
+
+    The design of a data set can be had from its dictionary:
+
+    >>> data, _ = stan_data(df, levels=["day", "batch"], values="y")
+    >>> [data["J_1"], *(np.bincount(data[k])[1:].tolist() for k in ("index_1", "index_2"))]
+    [2, [1, 3], [5, 5, 5, 5]]
+    """
+    children = list(children) if np.iterable(children) else [children]
+    K = len(children) - 1
+    if K < 1:
+        raise ValueError(
+            f"children is {children}: give at least the number of groups and of observations in each"
+        )
+    means = [f"theta_{k + 1}" for k in range(K)]
+    levels = [f"level_{k + 1}" for k in range(K)] if levels is None else _names(levels, "levels")
+    if len(levels) != K or len({*levels, *means, "y"}) != 2 * K + 1:
+        raise ValueError(
+            f"levels is {levels}: give {K} different names, as children has it, none y or theta_k"
+        )
+    tau = list(tau) if np.iterable(tau) else [tau] * K
+    if len(tau) != K:
+        raise ValueError(
+            f"tau has {len(tau)} numbers for {K} levels: give one per level, or one number for all"
+        )
+    scales = {f"tau of level {level!r}": sd for level, sd in zip(levels, tau, strict=True)}
+    for name, x in {"theta": theta, "sigma": sigma, **scales}.items():
+        if not isinstance(x, Real) or not np.isfinite(x) or (x < 0 and name != "theta"):
+            raise ValueError(
+                f"{name} is {x!r}: give a finite number{', 0 or more' if name != 'theta' else ''}"
+            )
+    counts = _counts(children, levels)
+
+    rng = np.random.default_rng(seed)
+    columns, mean = {}, np.array([theta], dtype=float)
+    for n, level, name, sd in zip(counts, levels, means, tau, strict=False):
+        # Each node hands its labels and means down to its children; these are numbered from 1 again.
+        columns = {key: np.repeat(column, n) for key, column in columns.items()}
+        columns[level] = np.arange(1, n.sum() + 1) - np.repeat(n.cumsum() - n, n)
+        columns[name] = mean = rng.normal(np.repeat(mean, n), sd)
+    columns = {key: np.repeat(column, counts[-1]) for key, column in columns.items()}
+    columns["y"] = rng.normal(np.repeat(mean, counts[-1]), sigma)
+    return pl.DataFrame(columns).select(*levels, "y", *means)
 
 
 def stan_data(
@@ -95,26 +195,26 @@ def stan_data(
         _check_labels(df[level])
     numbers = {value: _numbers(df[value]) for value in values}
 
-    # Level by level, a node is the pair (parent, label). Ranks stand in for the labels, so that a pair
-    # fits in one integer, below N², and sorting the integers sorts the paths.
-    sizes, parents, nodes = [], [], []
+    # Level by level, a node is a pair (parent, label). Ranks stand in for the labels, so that a pair fits
+    # in one whole number, below N², and sorting the numbers sorts the paths.
+    parents, nodes = [], []
     node = np.zeros(df.height, dtype=np.int64)
     for level in levels:
         labels = df[level].unique().sort()
-        rank = df[level].replace_strict(labels, pl.int_range(len(labels), eager=True), return_dtype=pl.Int64)
-        pairs, node = np.unique(node * len(labels) + rank.to_numpy(), return_inverse=True)
-        sizes.append(len(pairs))
+        ranks = pl.int_range(len(labels), eager=True)
+        rank = df[level].replace_strict(labels, ranks, return_dtype=pl.Int64).to_numpy()
+        pairs, node = _distinct(node * len(labels) + rank)
         parents.append(pairs // len(labels) + 1)
         nodes.append(node + 1)
-    # Every key is different, so this fast sort is a stable one.
+    # With the row in it every key is different: a stable order from numpy's fastest, unstable sort.
     order = np.sort(node * df.height + np.arange(df.height)) % df.height
 
     data = {"N": df.height}
-    data |= {f"J_{k}": size for k, size in enumerate(sizes, start=1)}
+    data |= {f"J_{k}": len(parent) for k, parent in enumerate(parents, start=1)}
     data |= {f"index_{k}": index for k, index in enumerate([*parents[1:], nodes[-1][order]], start=1)}
     data |= {value: x.to_numpy()[order] for value, x in numbers.items()}
-    stan = {f"{level}_stan": pl.Series(n[order]) for level, n in zip(levels, nodes, strict=True)}
-    return data, df[order].with_columns(**stan)
+    stan = [pl.Series(f"{level}_stan", n[order]) for level, n in zip(levels, nodes, strict=True)]
+    return data, df[order].with_columns(stan)
 
 
 def _names(names, argument: str) -> list[str]:
@@ -126,65 +226,101 @@ def _names(names, argument: str) -> list[str]:
 
 
 def _check_frame(df, levels: list[str], values: list[str]) -> None:
-    """Refuse what is not a frame with rows and every one of the columns, each named once."""
+    """Refuse what is not a frame with rows and each of the columns, named once."""
     if not isinstance(df, pl.DataFrame):
-        pandas = type(df).__module__.startswith("pandas")
-        remedy = (
-            "pl.from_pandas(df)"
-            if pandas
-            else "df.collect()"
-            if hasattr(df, "collect")
-            else "pl.DataFrame(df)"
-        )
+        kind = f"{type(df).__module__.split('.')[0]}.{type(df).__name__}"
+        remedies = {"polars.LazyFrame": "df.collect()", "pandas.DataFrame": "pl.from_pandas(df)"}
         raise TypeError(
-            f"df is a {type(df).__module__.split('.')[0]} {type(df).__name__}, not a polars DataFrame: give {remedy}"
+            f"df is a {kind}, not a polars.DataFrame: give {remedies.get(kind, 'pl.DataFrame(df)')}"
         )
-    names = [*levels, *values]
-    for name in names:
+    for name in (names := [*levels, *values]):
         if name not in df.columns:
             raise ValueError(f"no column {name!r}; the frame has {', '.join(map(repr, df.columns))}")
         if names.count(name) > 1:
+            raise ValueError(f"column {name!r} is named twice: name it once, as a level or as a value")
+        if name in [f"{level}_stan" for level in levels]:
             raise ValueError(
-                f"column {name!r} is named twice: name each column once, as a level or as a value"
+                f"column {name!r} would be overwritten by the node numbers: rename it with df.rename"
             )
-    if not df.height:
+    if df.is_empty():
         raise ValueError("the frame has no rows: give at least one observation")
 
 
 def _check_value_names(values: list[str], levels: list[str]) -> None:
-    """Refuse names that Stan does not allow, and those that are taken."""
-    K = len(levels)
-    taken = {"N", *(f"{item}_{k}" for item in ("J", "index") for k in range(1, K + 1))}
+    """Refuse names that Stan does not allow, and those that the dictionary needs itself."""
+    taken = ["N", *(f"{item}_{k + 1}" for item in ("J", "index") for k in range(len(levels)))]
     for value in values:
-        why = None
         if value in taken:
-            why = "would overwrite an item of the dictionary"
-        elif value in _STAN_WORDS:
-            why = "is a word of the Stan language"
-        elif not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", value) or value.endswith("__"):
-            why = "is not a name in Stan, which are ASCII letters, digits and _, start with a letter and do not end in __"
-        if why:
-            raise ValueError(f"value column {value!r} {why}: rename it with df.rename")
+            problem = f"would overwrite {value} of the dictionary"
+        elif value in _RESERVED.split() or value.endswith(("_lupdf", "_lupmf")):
+            problem = "has a name that Stan reserves"
+        elif not re.fullmatch("[A-Za-z][A-Za-z0-9_]*", value) or value.endswith("__"):
+            problem = (
+                "has a name that Stan does not allow (a letter of a-z or A-Z, then letters, digits, single _)"
+            )
+        else:
+            continue
+        raise ValueError(f"value column {value!r} {problem}: rename it with df.rename")
 
 
 def _check_labels(column: pl.Series) -> None:
-    """Refuse missing labels."""
-    bad = column.is_nan().fill_null(True) if column.dtype.is_float() else column.is_null()
-    if bad.any():
-        row = bad.arg_max()
+    """Refuse missing labels, and labels that have no order."""
+    if column.dtype.is_nested() or column.dtype == pl.Object:
         raise ValueError(
-            f"level column {column.name!r} is {column[row]} in row {row}: drop the row or name its group"
+            f"level column {column.name!r} is {column.dtype}, from row 0 on: give text or numbers"
+        )
+    missing = column.is_null()
+    if column.dtype.is_float():
+        missing |= column.is_nan().fill_null(False)
+    if missing.any():
+        row = missing.arg_max()
+        name = column.name
+        raise ValueError(
+            f"level column {name!r} is {column[row]} in row {row}: drop the row or name its group"
         )
 
 
 def _numbers(column: pl.Series) -> pl.Series:
     """Make a column Int64 or Float64, or refuse its first entry that is not a finite number."""
-    whole = column.dtype.is_integer() or column.dtype == pl.Boolean
-    numbers = column.cast(pl.Int64 if whole else pl.Float64, strict=False)
-    bad = ~numbers.is_finite().fill_null(False)
-    if bad.any():
-        row = bad.arg_max()
-        raise ValueError(
-            f"value column {column.name!r} is {column[row]!r} in row {row}: correct it or drop the row"
-        )
-    return numbers
+    name, dtype = column.name, column.dtype
+    if dtype.is_numeric() or dtype in (pl.Boolean, pl.Null):
+        whole = dtype.is_integer() or dtype == pl.Boolean
+        numbers = column.cast(pl.Int64 if whole else pl.Float64, strict=False)
+        bad = ~numbers.is_finite().fill_null(False)
+        if not bad.any():
+            return numbers
+        remedy = f"correct it, or drop such rows with df.filter(pl.col({name!r}).is_finite())"
+    else:
+        # Numbers read as text because of one entry: that entry is the one to show, else the first.
+        bad = column.cast(pl.Float64, strict=False).is_null() if dtype == pl.String else column.is_null()
+        remedy = f"the column is {dtype}; correct it, then cast it to pl.Float64"
+    row = bad.arg_max()
+    raise ValueError(f"value column {name!r} is {column[row]!r} in row {row}: {remedy}")
+
+
+def _counts(children: list, levels: list[str]) -> list[np.ndarray]:
+    """Write out the number of children of every node, one array a level."""
+    counts, parents = [], 1
+    for k, (given, what) in enumerate(zip(children, [*map(repr, levels), "observations"], strict=True)):
+        n = list(given) if np.iterable(given) else [given] * parents
+        if len(n) != parents:
+            problem = (
+                f"has {len(n)} numbers for {parents} parents: give one per parent, or one number for all"
+            )
+            raise ValueError(f"children[{k}] ({what}) {problem}")
+        for i, x in enumerate(n):
+            if not isinstance(x, Integral) or x < 1:
+                place = f"children[{k}][{i}]" if np.iterable(given) else f"children[{k}]"
+                raise ValueError(f"{place} ({what}) is {x!r}: give a whole number, 1 or more")
+        counts.append(np.array(n, dtype=np.int64))
+        parents = sum(n)
+    return counts
+
+
+def _distinct(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Give the distinct keys, sorted, and the place of each key: `numpy.unique`, faster if keys are small."""
+    if (top := keys.max()) > 4 * len(keys):
+        return np.unique(keys, return_inverse=True)
+    seen = np.zeros(top + 1, dtype=bool)
+    seen[keys] = True
+    return np.flatnonzero(seen), (np.cumsum(seen) - 1)[keys]
