@@ -14,15 +14,14 @@ _RESERVED = """
 array auto break cholesky_factor_corr cholesky_factor_cov column_stochastic_matrix complex complex_matrix
 complex_row_vector complex_vector continue corr_matrix cov_matrix data else export extern false fatal_error
 for functions generated get_lp if in increment_log_prob int jacobian lower matrix model multiplier offset
-ordered parameters positive_ordered print profile quantities real reject repeat return
-row_stochastic_matrix row_vector simplex static struct sum_to_zero_matrix sum_to_zero_vector target then
-transformed true tuple typedef unit_vector until upper var vector void while
-alignas alignof and and_eq asm bitand bitor bool case catch char char16_t char32_t class compl const
-const_cast constexpr decltype default delete do double dynamic_cast enum explicit float friend goto inline
-long mutable namespace new noexcept not not_eq nullptr operator or or_eq private protected public register
-reinterpret_cast short signed sizeof static_assert static_cast switch template this thread_local throw try
-typeid typename union unsigned using virtual volatile wchar_t xor xor_eq fvar
-STAN_MAJOR STAN_MINOR STAN_PATCH STAN_MATH_MAJOR STAN_MATH_MINOR STAN_MATH_PATCH
+ordered parameters positive_ordered print profile quantities real reject repeat return row_stochastic_matrix
+row_vector simplex static struct sum_to_zero_matrix sum_to_zero_vector target then transformed true tuple
+typedef unit_vector until upper var vector void while alignas alignof and and_eq asm bitand bitor bool case
+catch char char16_t char32_t class compl const const_cast constexpr decltype default delete do double
+dynamic_cast enum explicit float friend goto inline long mutable namespace new noexcept not not_eq nullptr
+operator or or_eq private protected public register reinterpret_cast short signed sizeof static_assert
+static_cast switch template this thread_local throw try typeid typename union unsigned using virtual volatile
+wchar_t xor xor_eq fvar STAN_MAJOR STAN_MINOR STAN_PATCH STAN_MATH_MAJOR STAN_MATH_MINOR STAN_MATH_PATCH
 """
 
 
@@ -104,26 +103,18 @@ def simulate(
     children = list(children) if np.iterable(children) else [children]
     K = len(children) - 1
     if K < 1:
-        raise ValueError(
-            f"children is {children}: give at least the number of groups and of observations in each"
-        )
+        raise ValueError(f"children is {children}: give the number of groups and of observations in each")
     means = [f"theta_{k + 1}" for k in range(K)]
     levels = [f"level_{k + 1}" for k in range(K)] if levels is None else _names(levels, "levels")
     if len(levels) != K or len({*levels, *means, "y"}) != 2 * K + 1:
-        raise ValueError(
-            f"levels is {levels}: give {K} different names, as children has it, none y or theta_k"
-        )
+        raise ValueError(f"levels is {levels}: children has {K}; give {K} different names, no y, no theta_1")
     tau = list(tau) if np.iterable(tau) else [tau] * K
     if len(tau) != K:
-        raise ValueError(
-            f"tau has {len(tau)} numbers for {K} levels: give one per level, or one number for all"
-        )
-    scales = {f"tau of level {level!r}": sd for level, sd in zip(levels, tau, strict=True)}
-    for name, x in {"theta": theta, "sigma": sigma, **scales}.items():
-        if not isinstance(x, Real) or not np.isfinite(x) or (x < 0 and name != "theta"):
-            raise ValueError(
-                f"{name} is {x!r}: give a finite number{', 0 or more' if name != 'theta' else ''}"
-            )
+        raise ValueError(f"tau has length {len(tau)} for {K} levels: give one per level, or one for all")
+    _check_number("theta", theta)
+    _check_number("sigma", sigma, least=0)
+    for level, sd in zip(levels, tau, strict=True):
+        _check_number(f"tau of level {level!r}", sd, least=0)
     counts = _counts(children, levels)
 
     rng = np.random.default_rng(seed)
@@ -143,9 +134,8 @@ def stan_data(
 ) -> tuple[dict[str, int | np.ndarray], pl.DataFrame]:
     """Turn a tidy frame into the data of a hierarchical Stan program.
 
-    A node of the tree is a path of labels: batch 1 of monday is not batch 1 of thursday. Nodes are
-    numbered from 1 in sorted order of their paths, and rows are sorted likewise; rows of one leaf keep
-    their order.
+    A node of the tree is a path of labels: batch 1 of monday is not batch 1 of thursday. Nodes are numbered
+    from 1 in the sorted order of their paths; rows are sorted likewise, and keep their order within a leaf.
 
     Parameters
     ----------
@@ -174,10 +164,9 @@ def stan_data(
     TypeError
         If `df` is not a polars DataFrame.
     ValueError
-        If there are no rows, levels or values; if a column is missing or named twice; if the name of a
-        value is not one Stan allows, or would overwrite an item of the dictionary; if a label is
-        missing; if a value is missing, infinite or not a number. The message names the column, the first
-        bad row (from 0), and what to do.
+        If there are no rows, levels or values; if a column is missing or named twice; if a value has a name
+        that Stan does not allow or the dictionary uses; if a label is missing; if a value is missing,
+        infinite or not a number. The message names the column, the first bad row (from 0), and the remedy.
 
     Examples
     --------
@@ -217,11 +206,11 @@ def stan_data(
     return data, df[order].with_columns(stan)
 
 
-def _names(names, argument: str) -> list[str]:
+def _names(given, argument: str) -> list[str]:
     """Make a list of one name or several."""
-    names = [names] if isinstance(names, str) else list(names)
+    names = [given] if isinstance(given, str) else list(given) if np.iterable(given) else []
     if not names:
-        raise ValueError(f"{argument} is empty: name at least one column")
+        raise ValueError(f"{argument} is {given!r}: name at least one column")
     return names
 
 
@@ -230,18 +219,14 @@ def _check_frame(df, levels: list[str], values: list[str]) -> None:
     if not isinstance(df, pl.DataFrame):
         kind = f"{type(df).__module__.split('.')[0]}.{type(df).__name__}"
         remedies = {"polars.LazyFrame": "df.collect()", "pandas.DataFrame": "pl.from_pandas(df)"}
-        raise TypeError(
-            f"df is a {kind}, not a polars.DataFrame: give {remedies.get(kind, 'pl.DataFrame(df)')}"
-        )
+        raise TypeError(f"df is a {kind}, not a polars frame: give {remedies.get(kind, 'pl.DataFrame(df)')}")
     for name in (names := [*levels, *values]):
         if name not in df.columns:
             raise ValueError(f"no column {name!r}; the frame has {', '.join(map(repr, df.columns))}")
         if names.count(name) > 1:
             raise ValueError(f"column {name!r} is named twice: name it once, as a level or as a value")
         if name in [f"{level}_stan" for level in levels]:
-            raise ValueError(
-                f"column {name!r} would be overwritten by the node numbers: rename it with df.rename"
-            )
+            raise ValueError(f"column {name!r} is where node numbers go: rename it with df.rename")
     if df.is_empty():
         raise ValueError("the frame has no rows: give at least one observation")
 
@@ -250,52 +235,54 @@ def _check_value_names(values: list[str], levels: list[str]) -> None:
     """Refuse names that Stan does not allow, and those that the dictionary needs itself."""
     taken = ["N", *(f"{item}_{k + 1}" for item in ("J", "index") for k in range(len(levels)))]
     for value in values:
+        problem = None
         if value in taken:
-            problem = f"would overwrite {value} of the dictionary"
+            problem = f"would overwrite {value} of the dictionary: rename it"
         elif value in _RESERVED.split() or value.endswith(("_lupdf", "_lupmf")):
-            problem = "has a name that Stan reserves"
+            problem = "has a name that Stan reserves: rename it"
         elif not re.fullmatch("[A-Za-z][A-Za-z0-9_]*", value) or value.endswith("__"):
             problem = (
-                "has a name that Stan does not allow (a letter of a-z or A-Z, then letters, digits, single _)"
+                "has a name Stan does not allow: rename it (ASCII letters, digits, _; no _ first, no __ last)"
             )
-        else:
-            continue
-        raise ValueError(f"value column {value!r} {problem}: rename it with df.rename")
+        if problem:
+            raise ValueError(f"value column {value!r} {problem}")
 
 
 def _check_labels(column: pl.Series) -> None:
     """Refuse missing labels, and labels that have no order."""
-    if column.dtype.is_nested() or column.dtype == pl.Object:
-        raise ValueError(
-            f"level column {column.name!r} is {column.dtype}, from row 0 on: give text or numbers"
-        )
-    missing = column.is_null()
-    if column.dtype.is_float():
-        missing |= column.is_nan().fill_null(False)
+    name, dtype = column.name, column.dtype
+    if dtype.is_nested() or dtype == pl.Object:
+        raise ValueError(f"level column {name!r} is {dtype} from row 0 on: give text or whole numbers")
+    # NaN would be a group of its own, which nobody means.
+    missing = ~column.is_not_nan().fill_null(False) if dtype.is_float() else column.is_null()
     if missing.any():
         row = missing.arg_max()
-        name = column.name
-        raise ValueError(
-            f"level column {name!r} is {column[row]} in row {row}: drop the row or name its group"
-        )
+        what = "null" if column[row] is None else "NaN"
+        raise ValueError(f"level column {name!r} is {what} in row {row}: drop the row or name its group")
 
 
 def _numbers(column: pl.Series) -> pl.Series:
     """Make a column Int64 or Float64, or refuse its first entry that is not a finite number."""
     name, dtype = column.name, column.dtype
-    if dtype.is_numeric() or dtype in (pl.Boolean, pl.Null):
-        whole = dtype.is_integer() or dtype == pl.Boolean
-        numbers = column.cast(pl.Int64 if whole else pl.Float64, strict=False)
-        bad = ~numbers.is_finite().fill_null(False)
-        if not bad.any():
-            return numbers
-        remedy = f"correct it, or drop such rows with df.filter(pl.col({name!r}).is_finite())"
-    else:
-        # Numbers read as text because of one entry: that entry is the one to show, else the first.
-        bad = column.cast(pl.Float64, strict=False).is_null() if dtype == pl.String else column.is_null()
-        remedy = f"the column is {dtype}; correct it, then cast it to pl.Float64"
-    row = bad.arg_max()
-    raise ValueError(f"value column {name!r} is {column[row]!r} in row {row}: {remedy}")
+    whole = dtype.is_integer() or dtype == pl.Boolean
+    if not (whole or dtype.is_numeric() or dtype in (pl.String, pl.Null)):
+        raise ValueError(f"value column {name!r} is {dtype} from row 0 on: give numbers, e.g. pl.Float64")
+    numbers = column.cast(pl.Int64 if whole else pl.Float64, strict=False)
+    bad = ~numbers.is_finite().fill_null(False)
+    # Text is refused even where it reads as numbers, but one entry that does not is the one to show.
+    if dtype == pl.String or bad.any():
+        row = bad.arg_max()
+        entry = "null" if column[row] is None else repr(column[row])
+        drop = f"drop such rows with df.filter(pl.col({name!r}).is_finite())"
+        remedy = "correct the text, then cast the column to pl.Float64" if dtype == pl.String else drop
+        raise ValueError(f"value column {name!r} is {entry} in row {row}: {remedy}")
+    return numbers
+
+
+def _check_number(name: str, x, least: float = -np.inf) -> None:
+    """Refuse a parameter that is not a finite number, or too small."""
+    if not (isinstance(x, Real) and np.isfinite(x) and x >= least):
+        raise ValueError(f"{name} is {x!r}: give a finite number{', 0 or more' if least == 0 else ''}")
 
 
 def _counts(children: list, levels: list[str]) -> list[np.ndarray]:
@@ -304,10 +291,9 @@ def _counts(children: list, levels: list[str]) -> list[np.ndarray]:
     for k, (given, what) in enumerate(zip(children, [*map(repr, levels), "observations"], strict=True)):
         n = list(given) if np.iterable(given) else [given] * parents
         if len(n) != parents:
-            problem = (
-                f"has {len(n)} numbers for {parents} parents: give one per parent, or one number for all"
+            raise ValueError(
+                f"children[{k}] ({what}) is {len(n)} numbers for {parents} parents: give one for each"
             )
-            raise ValueError(f"children[{k}] ({what}) {problem}")
         for i, x in enumerate(n):
             if not isinstance(x, Integral) or x < 1:
                 place = f"children[{k}][{i}]" if np.iterable(given) else f"children[{k}]"
