@@ -1,0 +1,42 @@
+# Every command of the course; `make` by itself lists them.
+#
+# A target that needs the packages or CmdStan depends on `setup`: it does nothing twice, so it costs a moment.
+# One that needs the packages only depends on .venv/.ready.
+# Programs of the packages are called as $(BIN)/pytest, $(BIN)/jupyter and so on: nothing has to be activated.
+
+BIN := .venv/bin
+# What this `make` was told (-B, -n, -j) is not for the `make` with which CmdStan compiles a model.
+unexport MAKEFLAGS MFLAGS
+
+.DEFAULT_GOAL := help
+.PHONY: help setup lock clean FORCE
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 12
+
+setup: .venv/.ready ## install the packages into .venv, and CmdStan unless there is one (PYTHON=... chooses the Python)
+	@$(BIN)/python -P helpers/setup.py cmdstan
+
+# The first Python that runs and is new enough; if none is, one that runs says what to do.
+PYTHONS := $(or $(PYTHON),python3.13 python3.12 python3 python)
+# A .venv whose Python is gone, or that was made in another folder, is made again.
+WHOLE := $(shell test "$$(cat .venv/.ready 2>&1)" = "$$(pwd -P)" && $(BIN)/python -c "" 2>&1 && echo yes)
+.venv/.ready: requirements.txt pyproject.toml $(if $(filter yes,$(WHOLE)),,FORCE)
+	@old=; \
+	for python in $(PYTHONS); do \
+	  if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null; \
+	  then exec "$$python" helpers/setup.py packages; fi; \
+	  if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 6))' 2>/dev/null; then old=$$python; fi; \
+	done; \
+	if [ -n "$$old" ]; then exec "$$old" helpers/setup.py packages; fi; \
+	echo 'set-up: found no Python 3 (tried: $(PYTHONS)): install 3.12 or newer, or name it, `make setup PYTHON=...`' >&2; \
+	exit 1
+
+lock: .venv/.ready ## pin the newest versions of all packages in requirements.txt
+	UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile pyproject.toml --group dev --upgrade --universal \
+	  --python-version 3.12 --generate-hashes --no-emit-index-url --no-annotate --quiet -o requirements.txt
+
+clean: ## remove what was built; .venv and CmdStan stay (`rm -r .venv` removes the packages)
+	rm -rf _build .pytest_cache .ruff_cache .hypothesis
+	find stan -type f ! -name '*.stan' -delete
+	find helpers tests lessons -name __pycache__ -prune -exec rm -r {} +

