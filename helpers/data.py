@@ -66,10 +66,9 @@ def simulate(
     theta
         Population mean, in the unit of ``y``.
     tau
-        Standard deviation of the nodes about their parent, in the unit of ``y``, at least 0: one number, or
-        one for each level.
+        Standard deviation of nodes about their parent, in the unit of ``y``; a number, or one per level.
     sigma
-        Standard deviation of the observations about their leaf, in the unit of ``y``, at least 0.
+        Standard deviation of observations about their leaf, in the unit of ``y``.
     seed
         Whatever `numpy.random.default_rng` takes. The same seed gives the same frame, and with another
         `theta`, `tau` or `sigma` the same standard normal draws, shifted and stretched.
@@ -107,14 +106,15 @@ def simulate(
     means = [f"theta_{k + 1}" for k in range(K)]
     levels = [f"level_{k + 1}" for k in range(K)] if levels is None else _names(levels, "levels")
     if len(levels) != K or len({*levels, *means, "y"}) != 2 * K + 1:
-        raise ValueError(f"levels is {levels}: children has {K}; give {K} different names, no y, no theta_1")
+        raise ValueError(f"levels is {levels}: give {K} different names, other than y and {means[0]}")
     tau = list(tau) if np.iterable(tau) else [tau] * K
     if len(tau) != K:
         raise ValueError(f"tau has length {len(tau)} for {K} levels: give one per level, or one for all")
-    _check_number("theta", theta)
-    _check_number("sigma", sigma, least=0)
-    for level, sd in zip(levels, tau, strict=True):
-        _check_number(f"tau of level {level!r}", sd, least=0)
+    scales = {f"tau of level {level!r}": sd for level, sd in zip(levels, tau, strict=True)}
+    for name, x in {"theta": theta, "sigma": sigma, **scales}.items():
+        least, remedy = (-np.inf, "") if name == "theta" else (0, ", 0 or more")
+        if not (isinstance(x, Real) and np.isfinite(x) and x >= least):
+            raise ValueError(f"{name} is {x!r}: give a finite number{remedy}")
     counts = _counts(children, levels)
 
     rng = np.random.default_rng(seed)
@@ -152,9 +152,8 @@ def stan_data(
     data : dict
         ``N``, the number of observations, and ``J_1`` … ``J_K``, the number of nodes of each level (int);
         ``index_1`` … ``index_{K-1}``, where ``index_k`` holds the parent, in level k, of every node of
-        level k + 1 (length ``J_{k+1}``), and ``index_K`` the leaf of every observation (length N), all
-        counted from 1 (int64 arrays); and an array of length N for each of `values`, whole numbers and
-        booleans as int64, others as float64.
+        level k + 1, and ``index_K`` the leaf of every observation, counted from 1 (int64 arrays); and an
+        array of length N for each of `values`, whole numbers and booleans as int64, others as float64.
     labelled : polars.DataFrame
         The rows in the order of the arrays, with the node numbers ``<level>_stan`` (Int64) of every
         level added. Columns of that name from an earlier call are replaced.
@@ -241,9 +240,7 @@ def _check_value_names(values: list[str], levels: list[str]) -> None:
         elif value in _RESERVED.split() or value.endswith(("_lupdf", "_lupmf")):
             problem = "has a name that Stan reserves: rename it"
         elif not re.fullmatch("[A-Za-z][A-Za-z0-9_]*", value) or value.endswith("__"):
-            problem = (
-                "has a name Stan does not allow: rename it (ASCII letters, digits, _; no _ first, no __ last)"
-            )
+            problem = "has a name Stan does not allow: rename it (a-z, A-Z, 0-9, _; letter first, no __ last)"
         if problem:
             raise ValueError(f"value column {value!r} {problem}")
 
@@ -257,8 +254,9 @@ def _check_labels(column: pl.Series) -> None:
     missing = ~column.is_not_nan().fill_null(False) if dtype.is_float() else column.is_null()
     if missing.any():
         row = missing.arg_max()
-        what = "null" if column[row] is None else "NaN"
-        raise ValueError(f"level column {name!r} is {what} in row {row}: drop the row or name its group")
+        raise ValueError(
+            f"level column {name!r} is {column[row] or 'null'} in row {row}: drop the row or name its group"
+        )
 
 
 def _numbers(column: pl.Series) -> pl.Series:
@@ -279,12 +277,6 @@ def _numbers(column: pl.Series) -> pl.Series:
     return numbers
 
 
-def _check_number(name: str, x, least: float = -np.inf) -> None:
-    """Refuse a parameter that is not a finite number, or too small."""
-    if not (isinstance(x, Real) and np.isfinite(x) and x >= least):
-        raise ValueError(f"{name} is {x!r}: give a finite number{', 0 or more' if least == 0 else ''}")
-
-
 def _counts(children: list, levels: list[str]) -> list[np.ndarray]:
     """Write out the number of children of every node, one array a level."""
     counts, parents = [], 1
@@ -292,7 +284,7 @@ def _counts(children: list, levels: list[str]) -> list[np.ndarray]:
         n = list(given) if np.iterable(given) else [given] * parents
         if len(n) != parents:
             raise ValueError(
-                f"children[{k}] ({what}) is {len(n)} numbers for {parents} parents: give one for each"
+                f"children[{k}] ({what}) has length {len(n)}, not {parents}: give one per parent"
             )
         for i, x in enumerate(n):
             if not isinstance(x, Integral) or x < 1:
