@@ -1,0 +1,45 @@
+"""Make the paired notebooks from the lessons: ``make notebooks``.
+
+A lesson's text is its source. The notebook beside it is run anew and keeps the outputs only of cells tagged
+``nbval-check-output``: those that must be the same for every reader, and that nbval compares.
+"""
+
+import sys
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+
+LESSONS = Path(__file__).parent.parent / "lessons"
+CHECKED = "nbval-check-output"
+
+
+def pair(lesson: Path) -> nbformat.NotebookNode:
+    """Notebook of a lesson without outputs, with cell ids that do not change from run to run."""
+    notebook = jupytext.read(lesson)
+    for number, cell in enumerate(notebook.cells, start=1):
+        cell["id"] = f"{lesson.stem}-{number}"
+    return notebook
+
+
+def run(notebook: nbformat.NotebookNode, folder: Path) -> nbformat.NotebookNode:
+    """Execute a notebook in `folder` and keep what its checked cells put out."""
+    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(folder)}}).execute()
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.execution_count = None
+            cell.metadata.pop("execution", None)  # times
+            outputs = cell.outputs if CHECKED in cell.metadata.get("tags", []) else []
+            cell.outputs = [o for o in outputs if o.get("name") != "stderr"]
+            for output in cell.outputs:
+                output.pop("execution_count", None)
+                if output.output_type == "execute_result":
+                    output["execution_count"] = None
+    return notebook
+
+
+if __name__ == "__main__":
+    for lesson in sorted(LESSONS.glob("*.md")):
+        print(f"running {lesson.name} ...", file=sys.stderr)
+        nbformat.write(run(pair(lesson), LESSONS), lesson.with_suffix(".ipynb"))
