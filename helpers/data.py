@@ -255,7 +255,7 @@ def _check_labels(column: pl.Series) -> None:
     if missing.any():
         row = missing.arg_max()
         raise ValueError(
-            f"level column {name!r} is {column[row] or 'null'} in row {row}: drop the row or name its group"
+            f"level column {name!r} is {column[row] or 'null'} in row {row}: drop it or name its group"
         )
 
 
@@ -283,9 +283,7 @@ def _counts(children: list, levels: list[str]) -> list[np.ndarray]:
     for k, (given, what) in enumerate(zip(children, [*map(repr, levels), "observations"], strict=True)):
         n = list(given) if np.iterable(given) else [given] * parents
         if len(n) != parents:
-            raise ValueError(
-                f"children[{k}] ({what}) has length {len(n)}, not {parents}: give one per parent"
-            )
+            raise ValueError(f"children[{k}] ({what}) is {len(n)} long, not {parents}: give one per parent")
         for i, x in enumerate(n):
             if not isinstance(x, Integral) or x < 1:
                 place = f"children[{k}][{i}]" if np.iterable(given) else f"children[{k}]"

@@ -237,7 +237,7 @@ def refused(message, function, *args, error=ValueError, **kwargs):
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        (["a", None, None], "level column 'g' is null in row 1: drop the row or name its group"),
+        (["a", None, None], "level column 'g' is null in row 1: drop it or name its group"),
         ([1, 2, None], "level column 'g' is null in row 2: drop"),
         ([1.0, float("nan"), None], "level column 'g' is nan in row 1: drop"),
         ([1.0, None, float("nan")], "level column 'g' is null in row 1: drop"),
@@ -478,8 +478,8 @@ def test_siblings_are_drawn_independently(many):
         ([2, [1, 2.0], 5], "children[1][1] ('batch') is 2.0: give a whole number"),
         ([2, [[1], [2]], 5], "children[1][0] ('batch') is [1]: give a whole number"),
         ([2, None, 5], "children[1] ('batch') is None: give a whole number"),
-        ([2, [1, 2, 3], 5], "children[1] ('batch') has length 3, not 2: give one per parent"),
-        ([[2, 2], 2, 5], "children[0] ('day') has length 2, not 1: give one per parent"),
+        ([2, [1, 2, 3], 5], "children[1] ('batch') is 3 long, not 2: give one per parent"),
+        ([[2, 2], 2, 5], "children[0] ('day') is 2 long, not 1: give one per parent"),
     ],
 )
 def test_impossible_designs_are_refused_and_located(children, message):
