@@ -249,13 +249,13 @@ def _check_labels(column: pl.Series) -> None:
     """Refuse missing labels, and labels that have no order."""
     name, dtype = column.name, column.dtype
     if dtype.is_nested() or dtype == pl.Object:
-        raise ValueError(f"level column {name!r} is {dtype} from row 0 on: give text or whole numbers")
+        raise ValueError(f"column {name!r} is {dtype} from row 0 on: give text or whole numbers")
     # NaN would be a group of its own, which nobody means.
     missing = ~column.is_not_nan().fill_null(False) if dtype.is_float() else column.is_null()
     if missing.any():
         row = missing.arg_max()
         raise ValueError(
-            f"level column {name!r} is {column[row] or 'null'} in row {row}: drop it or name its group"
+            f"column {name!r} is {column[row] or 'null'} in row {row}: drop the row or name its group"
         )
 
 

@@ -237,12 +237,12 @@ def refused(message, function, *args, error=ValueError, **kwargs):
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        (["a", None, None], "level column 'g' is null in row 1: drop it or name its group"),
-        ([1, 2, None], "level column 'g' is null in row 2: drop"),
-        ([1.0, float("nan"), None], "level column 'g' is nan in row 1: drop"),
-        ([1.0, None, float("nan")], "level column 'g' is null in row 1: drop"),
-        ([None] * 3, "level column 'g' is null in row 0: drop"),
-        ([[1], [2], [3]], "level column 'g' is List(Int64) from row 0 on: give text or whole numbers"),
+        (["a", None, None], "column 'g' is null in row 1: drop the row or name its group"),
+        ([1, 2, None], "column 'g' is null in row 2: drop"),
+        ([1.0, float("nan"), None], "column 'g' is nan in row 1: drop"),
+        ([1.0, None, float("nan")], "column 'g' is null in row 1: drop"),
+        ([None] * 3, "column 'g' is null in row 0: drop"),
+        ([[1], [2], [3]], "column 'g' is List(Int64) from row 0 on: give text or whole numbers"),
     ],
 )
 def test_missing_labels_are_refused_and_located(labels, message):
