@@ -253,9 +253,9 @@ def _check_labels(column: pl.Series) -> None:
     # NaN would be a group of its own, which nobody means.
     missing = ~column.is_not_nan().fill_null(False) if dtype.is_float() else column.is_null()
     if missing.any():
-        i = missing.arg_max()
+        row = missing.arg_max()
         raise ValueError(
-            f"column {name!r} is {column[i] or 'null'} in row {i}: drop the row or name its group"
+            f"column {name!r} is {column[row] or 'null'} in row {row}: drop it or name its group"
         )
 
 
