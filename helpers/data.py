@@ -70,8 +70,7 @@ def simulate(
     sigma
         Standard deviation of observations about their leaf, in the unit of ``y``.
     seed
-        Whatever `numpy.random.default_rng` takes. The same seed gives the same frame, and with another
-        `theta`, `tau` or `sigma` the same standard normal draws, shifted and stretched.
+        Whatever `numpy.random.default_rng` takes. The same seed gives the same standard normal draws.
     levels
         Names of the levels, outermost first; if None, ``level_1``, ``level_2``, …
 
@@ -254,9 +253,8 @@ def _check_labels(column: pl.Series) -> None:
     missing = ~column.is_not_nan().fill_null(False) if dtype.is_float() else column.is_null()
     if missing.any():
         row = missing.arg_max()
-        raise ValueError(
-            f"column {name!r} is {column[row] or 'null'} in row {row}: drop it or name its group"
-        )
+        problem = f"is {column[row] or 'null'} in row {row}: drop the row or name its group"
+        raise ValueError(f"column {name!r} {problem}")
 
 
 def _numbers(column: pl.Series) -> pl.Series:

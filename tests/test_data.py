@@ -237,7 +237,7 @@ def refused(message, function, *args, error=ValueError, **kwargs):
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        (["a", None, None], "column 'g' is null in row 1: drop it or name its group"),
+        (["a", None, None], "column 'g' is null in row 1: drop the row or name its group"),
         ([1, 2, None], "column 'g' is null in row 2: drop"),
         ([1.0, float("nan"), None], "column 'g' is nan in row 1: drop"),
         ([1.0, None, float("nan")], "column 'g' is null in row 1: drop"),
