@@ -20,7 +20,7 @@ setup: .venv/.ready ## install the packages into .venv, and CmdStan unless there
 # The first Python that runs and is new enough; if none is, one that runs says what to do.
 PYTHONS := $(or $(PYTHON),python3.13 python3.12 python3 python)
 # A .venv whose Python is gone, or that was made in another folder, is made again.
-WHOLE := $(shell test "$$(cat .venv/.ready 2>&1)" = "$$(pwd -P)" && $(BIN)/python -c "" 2>&1 && echo yes)
+WHOLE := $(shell { test "$$(cat .venv/.ready)" = "$$(pwd -P)" && $(BIN)/python -c "" && echo yes; } 2>/dev/null)
 .venv/.ready: requirements.txt pyproject.toml $(if $(filter yes,$(WHOLE)),,FORCE)
 	@old=; \
 	for python in $(PYTHONS); do \

@@ -377,6 +377,14 @@ def test_half_made_venv_is_made_afresh(tmp_path):
     assert not (tmp_path / ".venv" / ".ready").exists()
 
 
+def test_python_without_venv_is_told_the_package_that_has_it(tmp_path, monkeypatch):
+    (tmp_path / "requirements.txt").write_text("uv==0\n")
+    monkeypatch.setattr(setup.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(SetupError, match="`apt install python3-venv`"):
+        setup.install_packages(tmp_path, base="none")
+    assert not (tmp_path / ".venv").exists()
+
+
 def test_finished_venv_is_left_alone(tmp_path):
     for name in ("requirements.txt", "pyproject.toml"):
         (tmp_path / name).touch()
