@@ -9,7 +9,7 @@ BIN := .venv/bin
 unexport MAKEFLAGS MFLAGS
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock clean FORCE
+.PHONY: help setup lab book test notebooks seeds picture bench lock clean FORCE
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 12
@@ -31,6 +31,41 @@ WHOLE := $(shell { test "$$(cat .venv/.ready)" = "$$(pwd -P)" && $(BIN)/python -
 	if [ -n "$$old" ]; then exec "$$old" helpers/setup.py packages; fi; \
 	echo 'set-up: found no Python 3 (tried: $(PYTHONS)): install 3.12 or newer, or name it, `make setup PYTHON=...`' >&2; \
 	exit 1
+
+# What the lessons run: when any of it changes, nothing that was executed before still holds.
+RUN_BY_LESSONS := requirements.txt $(wildcard helpers/*.py helpers/*.csv stan/*.stan lessons/*.csv)
+# Bokeh takes its JavaScript from the installed package, so that notebooks work offline.
+export BOKEH_RESOURCES ?= inline
+
+lab: setup ## open JupyterLab on the first lesson
+	@JUPYTER_CONFIG_DIR=$(BIN)/../etc/jupyter $(BIN)/jupytext-config set-default-viewer markdown myst >/dev/null
+	$(BIN)/jupyter lab "--LabApp.default_url=/lab/tree/lessons/01-data-generation.md"
+
+book: setup _build/.done ## run every lesson and leave the book in _build/html
+	@echo 'the book: _build/html/index.html'
+
+_build/.executed: $(RUN_BY_LESSONS)
+	@rm -rf _build/.jupyter_cache && mkdir -p _build && touch $@
+
+# -W: a warning fails the build, as does a cell.
+_build/.done: _build/.executed _toc.yml _config.yml README.md LICENSE $(wildcard lessons/*.md lessons/*.png book/*.py) | setup
+	BOKEH_RESOURCES=cdn $(BIN)/jupyter-book build . -W -n --keep-going
+	@touch $@
+
+test: setup ## run all tests, and every cell of every lesson
+	$(BIN)/pytest -n auto
+
+notebooks: setup ## run the lessons and write the notebooks beside them
+	$(BIN)/python book/notebooks.py
+
+seeds: setup ## run the programs with forty seeds each: lessons/seeds.csv (six minutes)
+	$(BIN)/python book/seeds.py
+
+picture: setup ## draw the funnel before and after for the README: lessons/funnel.png
+	$(BIN)/python book/picture.py
+
+bench: setup ## time what should be fast, as ratios measured in one run
+	$(BIN)/python tests/bench_data.py
 
 lock: .venv/.ready ## pin the newest versions of all packages in requirements.txt
 	UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile pyproject.toml --group dev --upgrade --universal \

@@ -1,4 +1,4 @@
-"""What the lessons need and no library has: the measurements, their tree, and Stan programs that compile once."""
+"""What the lessons need and no library has: the data and its tree, programs compiled once, two pictures."""
 
 from helpers.data import measurements, simulate, stan_data
 from helpers.models import StanError, stan_file, stan_model

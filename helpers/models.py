@@ -1,5 +1,7 @@
 """Find, compile and cache Stan programs."""
 
+import copy
+import glob
 import hashlib
 import json
 import logging
@@ -98,7 +100,7 @@ def stan_model(name: str | os.PathLike, **options: Any):
         raise TypeError(
             f"stan_model has no option {min(unknown)!r}: use stanc_options, cpp_options or user_header"
         )
-    options = json.loads(json.dumps(options, default=str))  # a copy: cmdstanpy adds to the dictionaries
+    options = copy.deepcopy(options)
     stanc = options.setdefault("stanc_options", {})
     stanc["include-paths"] = [str(source.parent), *_as_list(stanc.get("include-paths", []))]
     entry = _cache() / f"{source.stem}-{_key(source, options)}"
@@ -133,7 +135,7 @@ def _key(source: Path, options: dict) -> str:
     import cmdstanpy
 
     cmdstan = Path(cmdstanpy.cmdstan_path())
-    parts = [json.dumps(options, sort_keys=True), str(cmdstan), str(cmdstanpy.cmdstan_version())]
+    parts = [json.dumps(options, sort_keys=True, default=str), str(cmdstan), str(cmdstanpy.cmdstan_version())]
     files = [cmdstan / "make" / "local", *_with_includes(source, options["stanc_options"]["include-paths"])]
     if "user_header" in options:
         files.append(Path(options["user_header"]))
@@ -176,7 +178,7 @@ def _compile(source: Path, entry: Path, options: dict) -> None:
     if asked.returncode:
         raise StanError(f"{source} does not compile:\n{asked.stderr.strip() or asked.stdout.strip()}")
 
-    for leftover in entry.parent.glob(f"{entry.name}.*.tmp"):  # of a compile that was killed
+    for leftover in entry.parent.glob(f"{glob.escape(entry.name)}.*.tmp"):  # of a compile that was killed
         shutil.rmtree(leftover, ignore_errors=True)
     print(f"compiling {source.name} (about 20 s, once) ...", file=sys.stderr, flush=True)
     folder = Path(tempfile.mkdtemp(dir=entry.parent, prefix=f"{entry.name}.", suffix=".tmp"))
@@ -185,7 +187,7 @@ def _compile(source: Path, entry: Path, options: dict) -> None:
     try:
         program = shutil.copyfile(source, folder / source.name)
         try:
-            model = cmdstanpy.CmdStanModel(stan_file=program, **options)
+            model = cmdstanpy.CmdStanModel(stan_file=program, **copy.deepcopy(options))  # it adds to them
         except ValueError as error:
             raise StanError(f"{source} does not compile:\n{error}") from None
         if not _runs(Path(model.exe_file)):

@@ -96,8 +96,8 @@ def funnel(
     Parameters
     ----------
     samples
-        For every label of the legend (the first is drawn on top), the result of a sampler that `arviz` can read (a DataTree with
-        groups ``posterior`` and, if there were divergences to mark, ``sample_stats``).
+        For every label of the legend, what `arviz.from_cmdstanpy` gives: a DataTree with the group
+        ``posterior`` and, for the divergences, ``sample_stats``. The first is drawn on top.
     node, parent
         Names of the two parameters of the right-hand panel, indices from 1.
     **kwargs
@@ -154,15 +154,26 @@ def draws(tree, name: str) -> np.ndarray:
     Returns
     -------
     numpy.ndarray, shape (chains * draws,)
+
+    Raises
+    ------
+    ValueError
+        If there is no such parameter, or the name is that of a whole vector.
     """
     variable, *index = re.findall(r"\w+", name)
-    values = tree["posterior"][variable].transpose("chain", "draw", ...).to_numpy()
-    values = values[(..., *(int(i) - 1 for i in index))]
-    if values.ndim != 2:
+    posterior = tree["posterior"]
+    if variable not in posterior:
+        raise ValueError(f"no {variable!r}; the posterior has {', '.join(map(str, posterior.data_vars))}")
+    values = posterior[variable].transpose("chain", "draw", ...).to_numpy()
+    sizes = values.shape[2:]
+    if len(index) != len(sizes):
         raise ValueError(
-            f"{variable!r} has {values[0, 0].size} entries: ask for one, such as '{variable}[1]'"
+            f"{variable!r} has {values[0, 0].size} entries: ask for one, such as '{variable}{[1] * len(sizes)}'"
         )
-    return values.ravel()
+    for i, size in zip(map(int, index), sizes, strict=True):
+        if not 1 <= i <= size:
+            raise ValueError(f"no {name!r}: its index runs from 1 to {size}")
+    return values[(..., *(int(i) - 1 for i in index))].ravel()
 
 
 def _greek(name: str) -> str:
