@@ -167,9 +167,8 @@ def draws(tree, name: str) -> np.ndarray:
     values = posterior[variable].transpose("chain", "draw", ...).to_numpy()
     sizes = values.shape[2:]
     if len(index) != len(sizes):
-        raise ValueError(
-            f"{variable!r} has {values[0, 0].size} entries: ask for one, such as '{variable}{[1] * len(sizes)}'"
-        )
+        one = f"'{variable}{[1] * len(sizes)}'" if sizes else f"{variable!r}"
+        raise ValueError(f"{variable!r} has {values[0, 0].size} entries: ask for one, such as {one}")
     for i, size in zip(map(int, index), sizes, strict=True):
         if not 1 <= i <= size:
             raise ValueError(f"no {name!r}: its index runs from 1 to {size}")

@@ -1,0 +1,55 @@
+"""The programs and the data are found wherever the course lands: checkout, handout, installed wheel."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+COURSE = Path(__file__).parent.parent
+REPORT = (
+    "import json, helpers; "
+    "print(json.dumps([helpers.__file__, str(helpers.stan_file('centered')), len(helpers.measurements())]))"
+)
+
+
+def report(folder, packages):
+    """What a Python in `folder`, with `packages` on its path, finds."""
+    environ = os.environ | {"PYTHONPATH": str(packages)}
+    done = subprocess.run(
+        [sys.executable, "-c", REPORT], cwd=folder, env=environ, capture_output=True, check=True
+    )
+    module, program, rows = json.loads(done.stdout)
+    return Path(module).parent, Path(program), rows
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """Folder with the wheel of the course installed."""
+    built, site = tmp_path_factory.mktemp("wheel"), tmp_path_factory.mktemp("site")
+    hatch = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", built]
+    subprocess.run(hatch, cwd=COURSE, check=True, capture_output=True)
+    (archive,) = built.glob("*.whl")
+    shutil.unpack_archive(archive, site, "zip")
+    return site
+
+
+def test_checkout(tmp_path):
+    assert report(tmp_path, COURSE) == (COURSE / "helpers", COURSE / "stan" / "centered.stan", 47)
+
+
+def test_installed_wheel_brings_programs_and_data(wheel, tmp_path):
+    module, program, rows = report(tmp_path, wheel)
+    assert (module, rows) == (wheel / "helpers", 47)
+    assert program == wheel / "helpers" / "stan" / "centered.stan"
+    assert program.read_text() == (COURSE / "stan" / "centered.stan").read_text()
+
+
+def test_handout_uses_the_programs_beside_its_lessons(wheel, tmp_path):
+    shutil.copytree(COURSE / "stan", tmp_path / "stan")
+    (tmp_path / "lessons").mkdir()
+    for folder in (tmp_path, tmp_path / "lessons"):
+        assert report(folder, wheel)[1] == tmp_path / "stan" / "centered.stan"
