@@ -49,6 +49,7 @@ _build/.executed: $(RUN_BY_LESSONS)
 
 # -W: a warning fails the build, as does a cell.
 _build/.done: _build/.executed _toc.yml _config.yml README.md LICENSE $(wildcard lessons/*.md lessons/*.png book/*.py) | setup
+	@$(BIN)/python book/compile.py
 	BOKEH_RESOURCES=cdn $(BIN)/jupyter-book build . -W -n --keep-going
 	@touch $@
 
@@ -73,5 +74,4 @@ lock: .venv/.ready ## pin the newest versions of all packages in requirements.tx
 
 clean: ## remove what was built; .venv and CmdStan stay (`rm -r .venv` removes the packages)
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis
-	find stan -type f ! -name '*.stan' -delete
 	find helpers tests lessons -name __pycache__ -prune -exec rm -r {} +

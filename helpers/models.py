@@ -183,7 +183,11 @@ def _compile(source: Path, entry: Path, options: dict) -> None:
     print(f"compiling {source.name} (about 20 s, once) ...", file=sys.stderr, flush=True)
     folder = Path(tempfile.mkdtemp(dir=entry.parent, prefix=f"{entry.name}.", suffix=".tmp"))
     logger = logging.getLogger("cmdstanpy")
-    disabled, logger.disabled = logger.disabled, True  # its two lines name the temporary folder
+
+    def no_news(record):  # what cmdstanpy tells of a compile names the temporary folder only
+        return record.levelno > logging.INFO
+
+    logger.addFilter(no_news)
     try:
         program = shutil.copyfile(source, folder / source.name)
         try:
@@ -198,7 +202,7 @@ def _compile(source: Path, entry: Path, options: dict) -> None:
         shutil.rmtree(entry, ignore_errors=True)  # it was there but did not run
         folder.rename(entry)
     finally:
-        logger.disabled = disabled
+        logger.removeFilter(no_news)
         shutil.rmtree(folder, ignore_errors=True)
     _prune(entry)
 
