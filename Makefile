@@ -38,8 +38,7 @@ RUN_BY_LESSONS := requirements.txt $(wildcard helpers/*.py helpers/*.csv stan/*.
 export BOKEH_RESOURCES ?= inline
 
 lab: setup ## open JupyterLab on the first lesson
-	@JUPYTER_CONFIG_DIR=$(BIN)/../etc/jupyter $(BIN)/jupytext-config set-default-viewer markdown myst >/dev/null
-	$(BIN)/jupyter lab "--LabApp.default_url=/lab/tree/lessons/01-data-generation.md"
+	JUPYTER_CONFIG_PATH="$(CURDIR)/book/jupyter" $(BIN)/jupyter lab --LabApp.default_url=/lab/tree/lessons/01-data-generation.md
 
 book: setup _build/.done ## run every lesson and leave the book in _build/html
 	@echo 'the book: _build/html/index.html'
@@ -48,15 +47,17 @@ _build/.executed: $(RUN_BY_LESSONS)
 	@rm -rf _build/.jupyter_cache && mkdir -p _build && touch $@
 
 # -W: a warning fails the build, as does a cell.
-_build/.done: _build/.executed _toc.yml _config.yml README.md LICENSE $(wildcard lessons/*.md lessons/*.png book/*.py) | setup
+_build/.done: _build/.executed _toc.yml _config.yml README.md LICENSE $(wildcard lessons/*.md lessons/*.png) book/offline_bokeh.py \
+    $(if $(wildcard _build/html/index.html),,FORCE) | setup
 	@$(BIN)/python book/compile.py
-	BOKEH_RESOURCES=cdn $(BIN)/jupyter-book build . -W -n --keep-going
+	@BOKEH_RESOURCES=cdn $(BIN)/jupyter-book build . -W -n --keep-going
 	@touch $@
 
-test: setup ## run all tests, and every cell of every lesson
+test: setup ## check the style, run all tests, and every cell of every lesson
+	@$(BIN)/ruff check --quiet && $(BIN)/ruff format --check --quiet
 	$(BIN)/pytest -n auto
 
-notebooks: setup ## run the lessons and write the notebooks beside them
+notebooks: setup | $(filter seeds,$(MAKECMDGOALS)) ## run the lessons and write the notebooks beside them
 	$(BIN)/python book/notebooks.py
 
 seeds: setup ## run the programs with forty seeds each: lessons/seeds.csv (six minutes)
@@ -74,4 +75,4 @@ lock: .venv/.ready ## pin the newest versions of all packages in requirements.tx
 
 clean: ## remove what was built; .venv and CmdStan stay (`rm -r .venv` removes the packages)
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis
-	find helpers tests lessons -name __pycache__ -prune -exec rm -r {} +
+	find book helpers tests lessons -name __pycache__ -prune -exec rm -r {} +

@@ -1,5 +1,6 @@
 """Find, compile and cache Stan programs."""
 
+import contextlib
 import copy
 import glob
 import hashlib
@@ -13,18 +14,22 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import platformdirs
 from filelock import FileLock
 
-CACHE_VARIABLE = "STAN_MODEL_CACHE"
+if TYPE_CHECKING:
+    import cmdstanpy
+    from cmdstanpy.compilation import CompilerOptions
+
 UNUSED_SECONDS = 30 * 24 * 3600
-INCLUDE = re.compile(r'^\s*#include\s+[<"]?([^>"\s]+)[>"]?', re.MULTILINE)
+ENTRY = re.compile(r".+-[0-9a-f]{16}(\..+\.tmp)?")  # names in the cache that are ours
+INCLUDE = re.compile(r'#include\s*(?:"([^"\n]*)"|<([^>\n]*)>|(\S+))')
 
 
 class StanError(ValueError):
-    """Stan refused a program; the message is Stan's own, with line and caret."""
+    """A program does not compile; the message is Stan's own, with line and caret, or the C++ compiler's."""
 
     def _render_traceback_(self) -> list[str]:
         # IPython prints these lines in place of a traceback: what is wrong is in the Stan program,
@@ -37,31 +42,36 @@ def stan_file(name: str | os.PathLike) -> Path:
 
     Parameters
     ----------
-    name
-        Name of a program of the course, without ``.stan``, or the path of a ``.stan`` file. Names are
+    name : str or path
+        Name of a program of the course, such as ``"centered"``, or the path of a ``.stan`` file. Names are
         looked up in the folder ``stan`` of the working directory, then of its parent (so that a lesson
         sees the programs beside it, which its reader edits), then where `helpers` itself was installed.
+
+    Returns
+    -------
+    pathlib.Path
+        The program, which exists.
 
     Raises
     ------
     FileNotFoundError
         If there is no such program; the message lists those there are.
     """
-    if str(name).endswith(".stan"):
-        path = Path(name).expanduser().resolve()
+    path = Path(name).expanduser()
+    if path.suffix == ".stan" and (path.is_file() or len(path.parts) > 1):
         if not path.is_file():
-            raise FileNotFoundError(f"no Stan program at {path}: check the path, or give a name")
-        return path
+            raise FileNotFoundError(f"no Stan program at {path.resolve()}: check the path")
+        return path.resolve()
     here = Path(__file__).resolve().parent
     folders = [Path.cwd() / "stan", Path.cwd().parent / "stan", here.parent / "stan", here / "stan"]
     for folder in folders:
-        if (folder / f"{name}.stan").is_file():
-            return folder / f"{name}.stan"
-    known = sorted({path.stem for folder in folders for path in folder.glob("*.stan")})
+        if (folder / path.with_suffix(".stan")).is_file():
+            return folder / path.with_suffix(".stan")
+    known = sorted({program.stem for folder in folders for program in folder.glob("*.stan")})
     raise FileNotFoundError(f"no Stan program {str(name)!r}; there are {', '.join(known) or 'none'}")
 
 
-def stan_model(name: str | os.PathLike, **options: Any):
+def stan_model(name: str | os.PathLike, **options: Any) -> "cmdstanpy.CmdStanModel":
     """Compile a Stan program, or take it from the cache.
 
     A program is compiled once for its text (with whatever it includes), the options and the CmdStan in
@@ -71,7 +81,7 @@ def stan_model(name: str | os.PathLike, **options: Any):
 
     Parameters
     ----------
-    name
+    name : str or path
         Name of a program of the course, such as ``"centered"``, or the path of a ``.stan`` file.
     **options
         `stanc_options`, `cpp_options` and `user_header` of `cmdstanpy.CmdStanModel`.
@@ -79,6 +89,7 @@ def stan_model(name: str | os.PathLike, **options: Any):
     Returns
     -------
     cmdstanpy.CmdStanModel
+        Compiled, and tried.
 
     Raises
     ------
@@ -86,61 +97,81 @@ def stan_model(name: str | os.PathLike, **options: Any):
         If there is no such program.
     StanError
         If Stan or the C++ compiler refuses the program; the message is theirs.
+    TypeError, ValueError
+        If an option is not one of these three, or not one that cmdstanpy knows.
+    OSError
+        If the cache cannot be written; the message says where it is and how to move it.
 
     Notes
     -----
     The cache is the user's own: the platform's cache folder, or the one that the environment variable
     ``STAN_MODEL_CACHE`` names. Programs unused for 30 days are removed from it.
     """
-    import cmdstanpy
+    from cmdstanpy.compilation import CompilerOptions
 
     source = stan_file(name)
-    unknown = options.keys() - {"stanc_options", "cpp_options", "user_header"}
-    if unknown:
+    known = {"stanc_options", "cpp_options", "user_header"}
+    if options.keys() - known:
+        unknown = min(options.keys() - known)
         raise TypeError(
-            f"stan_model has no option {min(unknown)!r}: use stanc_options, cpp_options or user_header"
+            f"stan_model has no option {unknown!r}: use stanc_options, cpp_options or user_header"
         )
-    options = copy.deepcopy(options)
-    stanc = options.setdefault("stanc_options", {})
-    stanc["include-paths"] = [str(source.parent), *_as_list(stanc.get("include-paths", []))]
-    entry = _cache() / f"{source.stem}-{_key(source, options)}"
-    executable = entry / (source.stem + (".exe" if os.name == "nt" else ""))
+    compiler = CompilerOptions(**copy.deepcopy(options))  # a copy, because cmdstanpy adds to dictionaries
+    compiler.validate()
+    compiler.add_include_path(str(source.parent))
+    entry = _cache() / f"{source.stem}-{_key(source, compiler)}"
 
     # CmdStan builds its own parts for new C++ options inside its own folder: those compiles take turns.
-    lock = entry if not options.get("cpp_options") else entry.with_name("cpp-options")
-    if not _runs(executable):
+    lock = entry.with_name("cpp-options") if compiler.cpp_options else entry
+    if _fault(entry / source.stem):
+        if not os.access(entry.parent, os.W_OK):
+            raise OSError(f"cannot write to {entry.parent}: set STAN_MODEL_CACHE to a folder of your own")
         with FileLock(f"{lock}.lock"):
-            if not _runs(executable):  # another process may have compiled it while we waited
-                _compile(source, entry, options)
-    os.utime(entry)
+            if _fault(entry / source.stem):  # another process may have compiled it while we waited
+                _compile(source, entry, compiler)
+    with contextlib.suppress(PermissionError):  # a cache shared by a class: its owner keeps it in use
+        os.utime(entry)
+    return _model(entry / source.name, compiler, exe_file=entry / source.stem)
+
+
+def _model(program: Path, compiler: "CompilerOptions", **options: Any) -> "cmdstanpy.CmdStanModel":
+    import cmdstanpy
+
+    stanc, cpp = copy.deepcopy((compiler.stanc_options, compiler.cpp_options))
+    header = compiler.user_header or None
     return cmdstanpy.CmdStanModel(
-        stan_file=entry / source.name, exe_file=executable, stanc_options=options["stanc_options"]
+        stan_file=program, stanc_options=stanc, cpp_options=cpp, user_header=header, **options
     )
 
 
 def _cache() -> Path:
     """Folder of the compiled programs, made if need be."""
-    folder = os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_path("hierarchical-models") / "stan"
-    folder = Path(folder).expanduser().resolve()
-    folder.mkdir(parents=True, exist_ok=True)
+    named = os.environ.get("STAN_MODEL_CACHE")
+    folder = Path(named) if named else platformdirs.user_cache_path("hierarchical-models") / "stan"
+    folder = folder.expanduser().resolve()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(f"cannot make {folder} ({error.strerror}): set STAN_MODEL_CACHE to another") from None
     return folder
 
 
-def _as_list(value: str | list[str]) -> list[str]:
-    return value.split(",") if isinstance(value, str) else list(value)
-
-
-def _key(source: Path, options: dict) -> str:
-    """Hash of all that decides what the compiled program does."""
+def _key(source: Path, compiler: "CompilerOptions") -> str:
+    """Hash of the program, what it includes, the options and the CmdStan in use."""
     import cmdstanpy
 
     cmdstan = Path(cmdstanpy.cmdstan_path())
-    parts = [json.dumps(options, sort_keys=True, default=str), str(cmdstan), str(cmdstanpy.cmdstan_version())]
-    files = [cmdstan / "make" / "local", *_with_includes(source, options["stanc_options"]["include-paths"])]
-    if "user_header" in options:
-        files.append(Path(options["user_header"]))
-    parts += [path.read_text("utf-8") if path.is_file() else "" for path in files]
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+    stanc = {k: v for k, v in compiler.stanc_options.items() if k != "include-paths"}  # their files count
+    flags = {name: os.environ.get(name) for name in ("CXX", "CXXFLAGS", "CPPFLAGS", "LDFLAGS", "LDLIBS")}
+    parts = [stanc, compiler.cpp_options, flags, str(cmdstan), cmdstanpy.cmdstan_version()]
+    files = [cmdstan / "make" / "local", Path.home() / ".config" / "stan" / "make.local"]
+    files += _with_includes(source, compiler.stanc_options["include-paths"])
+    if compiler.user_header:
+        files.append(Path(compiler.user_header))
+    digest = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode())
+    for path in files:
+        digest.update(hashlib.sha256(path.read_bytes() if path.is_file() else b"").digest())
+    return digest.hexdigest()[:16]
 
 
 def _with_includes(source: Path, folders: list[str]) -> list[Path]:
@@ -151,29 +182,29 @@ def _with_includes(source: Path, folders: list[str]) -> list[Path]:
         if path in found:
             continue
         found.append(path)
-        for included in INCLUDE.findall(path.read_text("utf-8")):
+        for names in INCLUDE.findall(path.read_text("utf-8", errors="replace")):
             # one that is missing is left for Stan to report, with its line
-            queue += [p for folder in folders if (p := Path(folder) / included).is_file()][:1]
+            queue += [file for folder in folders if (file := Path(folder, "".join(names))).is_file()][:1]
     return found
 
 
-def _runs(executable: Path) -> bool:
-    """Whether a compiled program is there and starts: not cut short, its libraries where they were."""
+def _fault(executable: Path) -> str:
+    """Say why a compiled program does not start; empty if it does, being whole, with its libraries there."""
     if not executable.is_file():
-        return False
+        return "it is not there"
     try:
-        return subprocess.run([executable, "info"], capture_output=True, timeout=60).returncode == 0
-    except OSError:
-        return False
+        tried = subprocess.run([executable, "info"], capture_output=True, text=True, timeout=60)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    return "" if tried.returncode == 0 else tried.stderr.strip() or f"it ends with {tried.returncode}"
 
 
-def _compile(source: Path, entry: Path, options: dict) -> None:
+def _compile(source: Path, entry: Path, compiler: "CompilerOptions") -> None:
     """Compile `source` into the cache folder `entry`; the caller holds its lock."""
-    import cmdstanpy
-    from cmdstanpy.compilation import CompilerOptions, stanc_path
+    from cmdstanpy.compilation import stanc_path
 
     # Ask Stan first, about the reader's own file, so that its message names that file.
-    flags = CompilerOptions(**options).compose_stanc(None)
+    flags = compiler.compose_stanc(None)
     asked = subprocess.run([stanc_path(), *flags, "--info", source], capture_output=True, text=True)
     if asked.returncode:
         raise StanError(f"{source} does not compile:\n{asked.stderr.strip() or asked.stdout.strip()}")
@@ -182,6 +213,7 @@ def _compile(source: Path, entry: Path, options: dict) -> None:
         shutil.rmtree(leftover, ignore_errors=True)
     print(f"compiling {source.name} (about 20 s, once) ...", file=sys.stderr, flush=True)
     folder = Path(tempfile.mkdtemp(dir=entry.parent, prefix=f"{entry.name}.", suffix=".tmp"))
+    folder.chmod(entry.parent.stat().st_mode & 0o777)  # whoever may read the cache may read what is in it
     logger = logging.getLogger("cmdstanpy")
 
     def no_news(record):  # what cmdstanpy tells of a compile names the temporary folder only
@@ -189,26 +221,31 @@ def _compile(source: Path, entry: Path, options: dict) -> None:
 
     logger.addFilter(no_news)
     try:
-        program = shutil.copyfile(source, folder / source.name)
+        program, executable = folder / source.name, folder / source.stem
+        shutil.copyfile(source, program)
         try:
-            model = cmdstanpy.CmdStanModel(stan_file=program, **copy.deepcopy(options))  # it adds to them
+            _model(program, compiler)
         except ValueError as error:
-            raise StanError(f"{source} does not compile:\n{error}") from None
-        if not _runs(Path(model.exe_file)):
-            raise StanError(f"{source} compiles, but the result does not start: is the disk full?")
+            hint = "run it again; if that fails too, is the disk full, or was the cache deleted meanwhile?"
+            raise StanError(f"Stan accepts {source}, but the C++ compiler fails: {hint}\n{error}") from None
+        if fault := _fault(executable):
+            raise StanError(f"{source} compiles, but the result does not start: {fault}")
         for path in folder.iterdir():  # objects and C++ of no further use
-            if path not in (program, Path(model.exe_file)):
+            if path not in (program, executable):
                 path.unlink()
-        shutil.rmtree(entry, ignore_errors=True)  # it was there but did not run
+        if entry.exists():  # it did not start; a program that still runs may keep the name busy
+            entry.rename(folder.with_suffix(".old.tmp"))
         folder.rename(entry)
     finally:
         logger.removeFilter(no_news)
         shutil.rmtree(folder, ignore_errors=True)
-    _prune(entry)
+        shutil.rmtree(folder.with_suffix(".old.tmp"), ignore_errors=True)
+    _prune(entry.parent)
 
 
-def _prune(newest: Path) -> None:
+def _prune(cache: Path) -> None:
     """Remove programs that nobody has used for a month."""
-    for entry in newest.parent.iterdir():
-        if entry.is_dir() and time.time() - entry.stat().st_mtime > UNUSED_SECONDS:
+    for entry in cache.iterdir():
+        ours = ENTRY.fullmatch(entry.name) and entry.is_dir()
+        if ours and time.time() - entry.stat().st_mtime > UNUSED_SECONDS:
             shutil.rmtree(entry, ignore_errors=True)

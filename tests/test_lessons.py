@@ -6,13 +6,15 @@ from pathlib import Path
 
 import jupytext
 import nbformat
+import polars as pl
 import pytest
 from nbclient import NotebookClient
 
 COURSE = Path(__file__).parent.parent
 LESSONS = sorted((COURSE / "lessons").glob("*.md"))
 sys.path.insert(0, str(COURSE / "book"))
-from notebooks import CHECKED, pair  # noqa: E402
+import seeds  # noqa: E402
+from notebooks import CHECKED, pair, run  # noqa: E402
 
 by_lesson = pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
 
@@ -86,6 +88,27 @@ def test_code_of_every_solution_runs(lesson, tmp_path):
     for table in (COURSE / "lessons").glob("*.csv"):
         (folder / table.name).symlink_to(table)
     NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(folder)}}).execute()
+
+
+def test_notebooks_keep_what_checked_cells_put_out_and_nothing_else(tmp_path):
+    def code(source, tags):
+        return nbformat.v4.new_code_cell(source, metadata={"tags": tags})
+
+    shout = "import sys; print('log', file=sys.stderr); print('shown'); 6 * 7"
+    notebook = nbformat.v4.new_notebook(cells=[code(shout, []), code(shout, [CHECKED])])
+    untagged, checked = run(notebook, tmp_path).cells
+    assert untagged.outputs == []
+    assert [(o.get("name"), o.get("text"), o.get("data")) for o in checked.outputs] == [
+        ("stdout", "shown\n", None),
+        (None, None, {"text/plain": "42"}),
+    ]
+    assert "execution" not in checked.metadata
+
+
+def test_table_of_seeds_was_computed_from_the_programs_as_they_are():
+    table = pl.read_csv(seeds.TABLE)
+    assert table["origin"].unique().to_list() == [seeds.origin()], "run `make seeds notebooks`"
+    assert table.group_by("run").len()["len"].to_list() == [40] * 5
 
 
 def test_every_formats_header_names_the_pair():

@@ -1,13 +1,15 @@
 """Compiling: once, however many ask; anew when anything changes; unharmed by whoever kills it."""
 
+import logging
 import os
+import shutil
 import signal
-import stat
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import cmdstanpy
 import pytest
 from cmdstanpy.compilation import stanc_path
 
@@ -29,6 +31,15 @@ def cache(tmp_path, monkeypatch):
     return tmp_path / "cache"
 
 
+@pytest.fixture
+def quick(cache, tmp_path, monkeypatch):
+    """The same, with a `make` that makes in no time an executable that starts and does nothing else."""
+    make = Path(os.environ["MAKE"])
+    script = 'for last; do :; done\nprintf "#!/bin/sh\\nexit 0\\n" > "$last"\nchmod +x "$last"\n'
+    make.write_text(f'#!/bin/sh\necho compile >> "{tmp_path}/compiles"\n{script}')
+    return cache
+
+
 def compiles(cache: Path) -> int:
     log = cache.parent / "compiles"
     return len(log.read_text().splitlines()) if log.exists() else 0
@@ -43,7 +54,7 @@ def program(folder: Path, text: str = PROGRAM) -> Path:
 
 def test_eight_at_once_compile_once_and_leave_the_source_folder_alone(cache, tmp_path):
     source = program(tmp_path / "readonly")
-    source.parent.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    source.parent.chmod(0o500)
     ask = [subprocess.Popen([sys.executable, "-c", ASK, source], stdout=subprocess.PIPE) for _ in range(8)]
     answers = {process.communicate()[0].strip() for process in ask}
     assert [process.returncode for process in ask] == [0] * 8
@@ -54,12 +65,15 @@ def test_eight_at_once_compile_once_and_leave_the_source_folder_alone(cache, tmp
 
 def test_a_compile_killed_at_any_moment_costs_nothing(cache, tmp_path):
     source = program(tmp_path / "killed")
-    for seconds in (2, 4, 6, 9):
+    for killed, seconds in enumerate((0.1, 1.5, 3, 5)):
         process = subprocess.Popen([sys.executable, "-c", ASK, source], start_new_session=True)
+        while compiles(cache) == killed:  # until the compile has begun
+            assert process.poll() is None, "it ended before it could be killed"
+            time.sleep(0.05)
         time.sleep(seconds)
         os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    assert compiles(cache) > 0, "no compile was under way when it was killed"
+        if process.wait() == 0:
+            pytest.fail("the compile was over before it could be killed")
     fit = helpers.stan_model(source).sample(chains=1, iter_warmup=50, iter_sampling=50, show_progress=False)
     assert fit.num_draws_sampling == 50
     assert not list(cache.glob("*.tmp"))
@@ -73,43 +87,67 @@ def test_an_executable_cut_short_is_compiled_anew(cache, tmp_path):
     assert compiles(cache) == 2
 
 
-def test_only_what_changes_the_program_compiles_it_anew(cache, tmp_path):
-    included = program(tmp_path / "edited").with_name("prior.stan")
+@pytest.mark.parametrize("include", ["#include prior.stan", '#include "prior.stan"', "#include <prior.stan>"])
+def test_an_edit_is_compiled_anew_and_nothing_else_is(quick, tmp_path, include):
+    source = program(tmp_path / "edited", f"parameters {{ real x; }}\nmodel {{ {include}\n}}\n")
+    included = source.with_name("prior.stan")
     included.write_text("x ~ normal(0, 1);\n")
-    source = program(tmp_path / "edited", "parameters { real x; }\nmodel {\n#include prior.stan\n}\n")
-    first = helpers.stan_model(source)
+    first = helpers.stan_model(source).exe_file
     source.touch()
-    assert helpers.stan_model(source).exe_file == first.exe_file
-    assert compiles(cache) == 1
+    assert helpers.stan_model(source).exe_file == first
+    assert (
+        helpers.stan_model(shutil.copytree(source.parent, tmp_path / "copy") / source.name).exe_file == first
+    )
+    assert compiles(quick) == 1
     included.write_text("x ~ normal(0, 2);\n")
-    assert helpers.stan_model(source).exe_file != first.exe_file
-    assert compiles(cache) == 2
+    assert helpers.stan_model(source).exe_file != first
+    source.write_text(source.read_text() + "// changed\n")
+    helpers.stan_model(source)
+    assert compiles(quick) == 3
 
 
-def test_other_options_are_another_program(cache, tmp_path):
+def test_other_options_flags_or_cmdstan_are_another_program(quick, tmp_path, monkeypatch):
     source = program(tmp_path / "options")
-    options = {"stanc_options": {"warn-pedantic": True}}
-    assert helpers.stan_model(source, **options).exe_file != helpers.stan_model(source).exe_file
-    assert options == {"stanc_options": {"warn-pedantic": True}}, "the caller's dictionary was changed"
+    header = source.with_name("mine.hpp")
+    header.write_text("// mine\n")
+    options = {"stanc_options": {"warn-pedantic": True}, "cpp_options": None}
+    found = [helpers.stan_model(source).exe_file, helpers.stan_model(source, **options).exe_file]
+    assert options == {"stanc_options": {"warn-pedantic": True}, "cpp_options": None}, "the caller's changed"
+    found.append(helpers.stan_model(source, cpp_options={"STAN_THREADS": True}).exe_file)
+    found.append(helpers.stan_model(source, user_header=str(header)).exe_file)
+    monkeypatch.setenv("CXXFLAGS", "-O1")
+    found.append(helpers.stan_model(source).exe_file)
+    monkeypatch.setattr(cmdstanpy, "cmdstan_version", lambda: (2, 99))
+    found.append(helpers.stan_model(source).exe_file)
+    assert len(set(found)) == len(found) == compiles(quick)
 
 
-def test_a_syntax_error_is_shown_in_stans_own_words(cache, tmp_path):
+def test_a_syntax_error_is_shown_in_stans_own_words_about_the_readers_own_file(quick, tmp_path):
     source = program(tmp_path / "wrong", "parameters {\n  real x\n}\nmodel { }\n")
     with pytest.raises(helpers.StanError) as caught:
         helpers.stan_model(source)
     message = str(caught.value)
-    assert str(source) in message
-    assert "line 3" in message or "line 2" in message
+    assert f"in '{source}', line " in message
+    assert "^" in message
     assert '";" is expected' in message or "Ill-formed" in message
     assert caught.value._render_traceback_() == message.splitlines()
-    assert compiles(cache) == 0
+    assert compiles(quick) == 0
 
 
-def test_a_name_that_is_not_there_is_answered_with_those_that_are():
+def test_a_failing_compiler_is_not_blamed_on_the_program(cache, tmp_path):
+    Path(os.environ["MAKE"]).write_text("#!/bin/sh\necho no space left on device\nexit 2\n")
+    with pytest.raises(helpers.StanError, match=r"Stan accepts .*tiny\.stan(.|\n)*no space left on device"):
+        helpers.stan_model(program(tmp_path / "full"))
+    assert not list(cache.glob("*.tmp"))
+
+
+def test_a_name_that_is_not_there_is_answered_with_those_that_are(monkeypatch):
     with pytest.raises(FileNotFoundError, match=r"no Stan program 'centred'; there are .*centered"):
         helpers.stan_model("centred")
-    with pytest.raises(FileNotFoundError, match=r"no Stan program at .*nowhere\.stan"):
-        helpers.stan_model("nowhere.stan")
+    with pytest.raises(FileNotFoundError, match=r"no Stan program at .*nowhere/to\.stan"):
+        helpers.stan_model("nowhere/to.stan")
+    monkeypatch.chdir(COURSE / "lessons")
+    assert helpers.stan_file("centered.stan") == helpers.stan_file("centered")
 
 
 def test_an_unknown_option_is_refused():
@@ -117,18 +155,40 @@ def test_an_unknown_option_is_refused():
         helpers.stan_model("centered", optimise=True)
 
 
-def test_programs_unused_for_a_month_leave_the_cache(cache, tmp_path):
-    old = cache / "old-0123456789abcdef"
-    old.mkdir(parents=True)
-    long_ago = time.time() - 31 * 24 * 3600
-    os.utime(old, (long_ago, long_ago))
-    helpers.stan_model(program(tmp_path / "new"))
-    assert not old.exists()
+def test_a_cache_that_cannot_be_made_is_named_with_the_remedy(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("STAN_MODEL_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(OSError, match=r"cannot make .*file/cache .*set STAN_MODEL_CACHE"):
+        helpers.stan_model("centered")
+
+
+def test_only_programs_unused_for_a_month_leave_the_cache(quick, tmp_path):
+    source = program(tmp_path / "used")
+    used = Path(helpers.stan_model(source).exe_file).parent
+    unused, thesis, recent = (
+        quick / "old-0123456789abcdef",
+        quick / "my thesis",
+        quick / "new-0123456789abcdef",
+    )
+    day = 24 * 3600
+    for folder, age in [(used, 31), (unused, 31), (thesis, 31), (recent, 29)]:
+        folder.mkdir(exist_ok=True)
+        os.utime(folder, (time.time() - age * day,) * 2)
+    helpers.stan_model(source)
+    helpers.stan_model(program(tmp_path / "used", PROGRAM + "// changed\n"))
+    assert [folder.exists() for folder in (used, unused, thesis, recent)] == [True, False, True, True]
+
+
+def test_cmdstanpys_log_is_as_it_was(quick, tmp_path):
+    logger = logging.getLogger("cmdstanpy")
+    before = logger.filters[:], logger.level, logger.disabled
+    helpers.stan_model(program(tmp_path / "log"))
+    assert (logger.filters, logger.level, logger.disabled) == before
 
 
 @pytest.mark.parametrize("source", sorted(COURSE.glob("stan/*.stan")), ids=lambda path: path.stem)
 def test_every_program_of_the_course_compiles_without_a_warning(source):
-    model = helpers.stan_model(source.stem)
+    model = helpers.stan_model(source)
     assert model.exe_info()["stan_version_major"] == "2"
     checked = subprocess.run([stanc_path(), "--info", source], capture_output=True, text=True)
     assert (checked.returncode, checked.stderr) == (0, "")
