@@ -67,7 +67,7 @@ def test_code_fits_the_page(lesson):
         for cell in pair(lesson).cells
         if cell.cell_type == "code"
         for line in cell.source.splitlines()
-        if len(line) > 100
+        if len(line) > 92
     ]
     assert wide == []
 
