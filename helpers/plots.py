@@ -1,12 +1,17 @@
 """The two pictures that come back from lesson to lesson: the tree of a design, and the funnel."""
 
+import itertools
 import re
+from collections.abc import Sequence
 
+import bokeh.colors
 import bokeh.layouts
 import bokeh.models
 import bokeh.plotting
 import numpy as np
 import polars as pl
+
+from helpers.data import _check_frame, _check_labels, _names
 
 COLORS = [
     "#0072b2",
@@ -18,7 +23,7 @@ COLORS = [
 ]  # Okabe and Ito's, safe for all eyes
 
 
-def draw_tree(df: pl.DataFrame, levels: list[str], **kwargs) -> bokeh.plotting.figure:
+def draw_tree(df: pl.DataFrame, levels: str | Sequence[str], **kwargs) -> bokeh.plotting.figure:
     """Draw what is nested in what: a circle for every node, a dot for every observation.
 
     Parameters
@@ -36,56 +41,88 @@ def draw_tree(df: pl.DataFrame, levels: list[str], **kwargs) -> bokeh.plotting.f
     -------
     bokeh.plotting.figure
         The population at the top, one row of nodes per level below it, the observations at the bottom.
-    """
-    numbers = [f"{level}_stan" for level in levels]
-    numbered = set(numbers) <= set(df.columns)
-    labels = numbers if numbered else levels
-    # A path that stands first keeps its nodes first: sorting by these keeps siblings together.
-    first = [pl.int_range(pl.len()).min().over(levels[: k + 1]).alias(f"_{k}") for k in range(len(levels))]
-    df = df.sort(numbers) if numbered else df.with_columns(first).sort([f"_{k}" for k in range(len(levels))])
-    # A gap between leaves, so that the circles over single observations do not touch.
-    df = df.with_columns(_x=pl.int_range(pl.len()) + 0.9 * pl.struct(levels).rle_id())
 
-    depth = len(levels)
-    rows = ["population", *levels, "observation"]
-    p = bokeh.plotting.figure(
-        **{"width": 720, "height": 90 * (depth + 1), "tools": "hover", "toolbar_location": None} | kwargs,
-        y_range=(-0.5, depth + 1.5),
-        tooltips="@name",
-    )
-    p.yaxis.ticker = list(range(depth + 2))
-    p.yaxis.major_label_overrides = {depth + 1 - k: row for k, row in enumerate(rows)}
+    Raises
+    ------
+    TypeError
+        If `df` is not a polars DataFrame.
+    ValueError
+        If there are no rows or levels, if a column is missing or named twice, or if a label is missing.
+    """
+    levels = _names(levels, "levels")
+    nodes = _layout(df, levels)
+    top = len(levels) + 1
+    options = {"width": 740, "height": 90 * top, "y_range": (-0.5, top + 0.5)}
+    options |= {"tools": "hover", "toolbar_location": None, "tooltips": "@name (n = @n)"}
+    p = bokeh.plotting.figure(**options | kwargs)
+    p.yaxis.ticker = list(range(top + 1))
+    p.yaxis.major_label_overrides = dict(enumerate(["observation", *levels[::-1], "population"]))
     p.yaxis.major_tick_line_color = p.yaxis.axis_line_color = None
     p.xaxis.visible = p.grid.visible = False
 
-    top = df[labels[0]].unique(maintain_order=True).to_list()
-    color = {label: COLORS[i % len(COLORS)] for i, label in enumerate(top)}
-    above = {(): (df["_x"].mean(), depth + 1)}
-    p.scatter(*zip(*above.values(), strict=True), size=22, color="white", line_color="black")
-    p.text(*zip(*above.values(), strict=True), text=["θ"], text_align="center", text_baseline="middle")
-    for k in range(1, depth + 1):
-        here, nodes = {}, {"x": [], "name": [], "label": [], "color": []}
-        for path, group in df.group_by(levels[:k], maintain_order=True):
-            label = group[labels[k - 1]][0]
-            x, y = here[path] = (group["_x"].mean(), depth + 1 - k)
-            p.segment(*above[path[:-1]], x, y, color="#999999", level="underlay")
-            nodes["x"].append(x)
-            nodes["name"].append(
-                ", ".join(f"{level} {part}" for level, part in zip(levels, path, strict=False))
-            )
-            nodes["label"].append(str(label)[:3] if isinstance(label, str) else str(label))
-            nodes["color"].append(color[group[labels[0]][0]])
-        source = bokeh.models.ColumnDataSource(nodes)
-        p.scatter("x", y, size=22, color="color", fill_alpha=0.35, source=source)
-        p.text(
-            "x", y, "label", text_align="center", text_baseline="middle", text_font_size="12px", source=source
-        )
-        above = here
-    for path, group in df.group_by(levels, maintain_order=True):
-        n = len(group)
-        p.segment(*above[path], group["_x"], [0] * n, color="#bbbbbb", level="underlay")
-        p.scatter(group["_x"], [0] * n, size=6, color=color[group[labels[0]][0]])
+    population, groups, dots = (
+        bokeh.models.ColumnDataSource(nodes.filter(part).to_dict(as_series=False))
+        for part in (pl.col("y") == top, pl.col("y").is_between(1, top - 1), pl.col("y") == 0)
+    )
+    for source, color in [(groups, "#999999"), (dots, "#bbbbbb")]:
+        p.segment("parent_x", "parent_y", "x", "y", color=color, level="underlay", source=source)
+    p.scatter("x", "y", size=6, color="color", source=dots)
+    p.scatter("x", "y", size=20, color="white", source=groups)  # so that no line runs through a label
+    p.select(bokeh.models.HoverTool).renderers = [
+        p.scatter("x", "y", size=22, fill_color="color", line_color="black", source=population),
+        p.scatter("x", "y", size=20, color="color", fill_alpha=0.35, source=groups),
+    ]
+    for source, size in [(population, "16px"), (groups, "12px")]:
+        style = {"text_align": "center", "text_baseline": "middle", "text_font_size": size}
+        p.text("x", "y", "label", source=source, **style)
     return p
+
+
+def _layout(df: pl.DataFrame, levels: list[str]) -> pl.DataFrame:
+    """Place every node of the tree, from the population down to the single observations.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row per node, row by row of the picture: ``label`` and ``name`` (its own, and with those above
+        it), ``n`` observations, ``color``, ``x`` (1 from one observation to the next), ``y`` (0 for
+        observations, K + 1 for the population), and ``parent_x`` and ``parent_y`` (null for the latter).
+    """
+    _check_frame(df, levels, [])
+    numbers = [f"{level}_stan" for level in levels]
+    numbered = set(numbers) <= set(df.columns)
+    for column in [*levels, *numbers] if numbered else levels:
+        _check_labels(df[column])
+    labels = df.select(numbers if numbered else levels).rows()
+
+    # A node is a path of labels, an observation the path of its leaf and its row.
+    paths = [(*path, i) for i, path in enumerate(df.select(levels).rows())]
+    depths = range(len(levels) + 2)
+    first = {}  # the row in which a node appears first
+    for path, k in itertools.product(paths, depths):
+        first.setdefault(path[:k], path[-1])
+    order = {path: labels[path[-1]] if numbered else [first[path[:k]] for k in depths] for path in paths}
+    x, below = 0.0, {}
+    for path in sorted(paths, key=order.get):
+        # A gap between leaves, so that the circles over single observations do not touch.
+        x += 1.0 if path[:-1] in below else 2.5
+        for k in depths:
+            below.setdefault(path[:k], []).append(x)
+
+    centre = {path: float(np.mean(xs)) for path, xs in below.items()}
+    # By label, so that a group keeps its colour however the nodes are ordered.
+    colors = dict(zip(df[levels[0]].unique().sort(), itertools.cycle(COLORS), strict=False))
+    nodes = []
+    for path, xs in below.items():
+        y = depths[-1] - len(path)
+        label = ("θ", *labels[first[path]], "")[len(path)]
+        label = label[:3] if isinstance(label, str) else str(label)
+        name = ", ".join(map("{} {}".format, levels, path)) or "population"
+        color = colors[path[0]] if path else "white"
+        parent = (centre[path[:-1]], y + 1) if path else (None, None)
+        nodes.append((label, name, len(xs), color, centre[path], y, *parent))
+    columns = ["label", "name", "n", "color", "x", "y", "parent_x", "parent_y"]
+    return pl.DataFrame(nodes, schema=columns, orient="row").sort("y", descending=True, maintain_order=True)
 
 
 def funnel(
@@ -101,32 +138,37 @@ def funnel(
     node, parent
         Names of the two parameters of the right-hand panel, indices from 1.
     **kwargs
-        Passed to both `bokeh.plotting.figure`.
+        Passed to both `bokeh.plotting.figure`, instead of what they are given here.
 
     Returns
     -------
     bokeh layout
-        Two panels with one τ axis, always over the same range so that pictures can be compared.
-        Divergent draws are black crosses; a click on the legend hides a sampler.
+        Two panels with one τ axis, over the same range every time (unless you ask for another) so that
+        pictures can be compared. Divergent draws are crosses of a darker shade; a click on the legend hides
+        a sampler.
+
+    Raises
+    ------
+    ValueError
+        If a name is not one of a single parameter of every sampler; see `draws`.
     """
     options = {"width": 370, "height": 380, "y_axis_type": "log", "y_range": (3e-4, 3)}
     options |= {"tools": "pan,box_zoom,wheel_zoom,reset", "toolbar_location": "above"} | kwargs
-    left = bokeh.plotting.figure(
-        x_axis_label="θ (a.u.)", y_axis_label="τ (a.u.)", x_range=(9, 12.3), **options
-    )
-    options["y_range"] = left.y_range
-    name = f"{_greek(node)} − {_greek(parent)}"
-    right = bokeh.plotting.figure(x_axis_label=f"{name} (a.u.)", x_range=(-1.6, 1.6), **options)
-    for color, (label, tree) in reversed(list(zip(COLORS, samples.items(), strict=False))):  # first on top
+    axes = {"x_axis_label": "θ (a.u.)", "y_axis_label": "τ (a.u.)", "x_range": (9, 12.3)}
+    left = bokeh.plotting.figure(**axes | options)
+    axes = {"x_axis_label": f"{_greek(node)} − {_greek(parent)} (a.u.)", "x_range": (-1.6, 1.6)}
+    right = bokeh.plotting.figure(**axes | options | {"y_range": left.y_range})
+    colored = list(zip(itertools.cycle(COLORS), samples.items(), strict=False))
+    for color, (label, tree) in reversed(colored):  # first on top
         theta, tau = draws(tree, "theta"), draws(tree, "tau")
         offset = draws(tree, node) - draws(tree, parent)
         divergent = np.zeros(len(tau), dtype=bool)
         if "sample_stats" in tree.children:
-            divergent = tree["sample_stats"]["diverging"].to_numpy().ravel()
+            divergent = tree["sample_stats"]["diverging"].transpose("chain", "draw").to_numpy().ravel()
         first = None
         for rows, marks in [
             (~divergent, {"size": 3, "color": color, "alpha": 0.35}),
-            (divergent, {"size": 9, "color": "black", "marker": "x", "line_width": 2}),
+            (divergent, {"size": 9, "color": _dark(color), "marker": "x", "line_width": 2}),
         ]:
             table = {"theta": theta[rows], "offset": offset[rows], "tau": tau[rows]}
             source = bokeh.models.ColumnDataSource({k: v.astype(np.float32) for k, v in table.items()})
@@ -158,9 +200,9 @@ def draws(tree, name: str) -> np.ndarray:
     Raises
     ------
     ValueError
-        If there is no such parameter, or the name is that of a whole vector.
+        If there is no such parameter, or the name is not one of a single number.
     """
-    variable, *index = re.findall(r"\w+", name)
+    variable, index = _parse(name)
     posterior = tree["posterior"]
     if variable not in posterior:
         raise ValueError(f"no {variable!r}; the posterior has {', '.join(map(str, posterior.data_vars))}")
@@ -169,15 +211,28 @@ def draws(tree, name: str) -> np.ndarray:
     if len(index) != len(sizes):
         one = f"'{variable}{[1] * len(sizes)}'" if sizes else f"{variable!r}"
         raise ValueError(f"{variable!r} has {values[0, 0].size} entries: ask for one, such as {one}")
-    for i, size in zip(map(int, index), sizes, strict=True):
+    for i, size in zip(index, sizes, strict=True):
         if not 1 <= i <= size:
             raise ValueError(f"no {name!r}: its index runs from 1 to {size}")
-    return values[(..., *(int(i) - 1 for i in index))].ravel()
+    return values[(..., *(i - 1 for i in index))].ravel()
+
+
+def _parse(name: str) -> tuple[str, list[int]]:
+    """Take ``theta_1[2]`` apart, into the variable and its indices."""
+    match = re.fullmatch(r"(\w+)(?:\[(\d+(?:,\s*\d+)*)\])?", name)
+    if not match:
+        raise ValueError(f"name is {name!r}: write tau or theta_1[2]")
+    return match[1], [int(i) for i in match[2].split(",")] if match[2] else []
+
+
+def _dark(color: str) -> str:
+    """Give a darker shade of a colour."""
+    return bokeh.colors.RGB.from_hex_string(color).darken(0.2).to_hex()
 
 
 def _greek(name: str) -> str:
     """Write ``theta_1[2]`` as it stands on a blackboard."""
-    variable, *index = re.findall(r"\w+", name)
+    variable, index = _parse(name)
     variable = variable.replace("theta", "θ").replace("tau", "τ").replace("sigma", "σ")
     subscript = "".join(chr(0x2080 + int(c)) if c.isdigit() else c for c in variable).replace("_", "")
-    return subscript + (f"[{','.join(index)}]" if index else "")
+    return subscript + (f"[{','.join(map(str, index))}]" if index else "")
