@@ -37,8 +37,8 @@ RUN_BY_LESSONS := requirements.txt $(wildcard helpers/*.py helpers/*.csv stan/*.
 # Bokeh takes its JavaScript from the installed package, so that notebooks work offline.
 export BOKEH_RESOURCES ?= inline
 
-lab: setup ## open JupyterLab on the first lesson
-	JUPYTER_CONFIG_PATH="$(CURDIR)/book/jupyter" $(BIN)/jupyter lab --LabApp.default_url=/lab/tree/lessons/01-data-generation.md
+lab: setup ## open JupyterLab on the first lesson (LAB="--no-browser --port=8899" goes to it)
+	JUPYTER_CONFIG_PATH="$(CURDIR)/book/jupyter" $(BIN)/jupyter lab --LabApp.default_url=/lab/tree/lessons/01-data-generation.md $(LAB)
 
 book: setup _build/.done ## run every lesson and leave the book in _build/html
 	@echo 'the book: _build/html/index.html'
