@@ -28,14 +28,11 @@ def run(notebook: nbformat.NotebookNode, folder: Path) -> nbformat.NotebookNode:
     NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(folder)}}).execute()
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            cell.execution_count = None
             cell.metadata.pop("execution", None)  # times
-            outputs = cell.outputs if CHECKED in cell.metadata.get("tags", []) else []
-            cell.outputs = [o for o in outputs if o.get("name") != "stderr"]
-            for output in cell.outputs:
-                output.pop("execution_count", None)
-                if output.output_type == "execute_result":
-                    output["execution_count"] = None
+            if CHECKED in cell.metadata.get("tags", []):
+                cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+            else:
+                cell.outputs, cell.execution_count = [], None
     return notebook
 
 
