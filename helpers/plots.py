@@ -13,14 +13,8 @@ import polars as pl
 
 from helpers.data import _check_frame, _check_labels, _names
 
-COLORS = [
-    "#0072b2",
-    "#e69f00",
-    "#009e73",
-    "#cc79a7",
-    "#56b4e9",
-    "#d55e00",
-]  # Okabe and Ito's, safe for all eyes
+# Okabe and Ito's, safe for all eyes
+COLORS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00"]
 
 
 def draw_tree(df: pl.DataFrame, levels: str | Sequence[str], **kwargs) -> bokeh.plotting.figure:

@@ -65,15 +65,18 @@ def test_eight_at_once_compile_once_and_leave_the_source_folder_alone(cache, tmp
 
 def test_a_compile_killed_at_any_moment_costs_nothing(cache, tmp_path):
     source = program(tmp_path / "killed")
-    for killed, seconds in enumerate((0.1, 1.5, 3, 5)):
+    killed = 0
+    for seconds in (0.1, 1.5, 3, 5):
         process = subprocess.Popen([sys.executable, "-c", ASK, source], start_new_session=True)
         while compiles(cache) == killed:  # until the compile has begun
             assert process.poll() is None, "it ended before it could be killed"
             time.sleep(0.05)
         time.sleep(seconds)
         os.killpg(process.pid, signal.SIGKILL)
-        if process.wait() == 0:
-            pytest.fail("the compile was over before it could be killed")
+        if process.wait() == 0:  # a fast machine: it was over before it could be killed
+            break
+        killed += 1
+    assert killed >= 2
     fit = helpers.stan_model(source).sample(chains=1, iter_warmup=50, iter_sampling=50, show_progress=False)
     assert fit.num_draws_sampling == 50
     assert not list(cache.glob("*.tmp"))
