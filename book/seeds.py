@@ -1,46 +1,107 @@
 """Run the course's programs with forty seeds each and tabulate what the diagnostics say.
 
-One run's diagnostics are a draw; the lessons quote this table to say what a draw looks like. ``make seeds``
-writes it anew (about six minutes on two cores).
+One run's diagnostics are a draw; the lessons quote these tables to say what a draw looks like. ``make seeds``
+writes both anew: ``lessons/seeds.csv`` for the cells of lessons 1 to 4, ``lessons/schools.csv`` for lesson 5.
 """
 
 import hashlib
 import logging
 import os
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import arviz
+import numpy as np
 import polars as pl
 
 import helpers
 
-TABLE = Path(__file__).parent.parent / "lessons" / "seeds.csv"
+LESSONS = Path(__file__).parent.parent / "lessons"
 SEEDS = range(1, 41)
-RUNS = {
-    "centered": ("centered", {}),
-    "centered, adapt_delta 0.99": ("centered", {"adapt_delta": 0.99}),
-    "noncentered": ("noncentered", {}),
-    "noncentered, more warm-up": ("noncentered", {"iter_warmup": 3000}),
-    "noncentered, adapt_delta 0.99": ("noncentered", {"adapt_delta": 0.99}),
-}
 
 
-def origin() -> str:
-    """Hash of what the table is computed from: the two programs, the measurements and the settings."""
-    data, _ = helpers.stan_data(helpers.measurements(), levels=["day", "batch", "colony"], values="y")
-    programs = [helpers.stan_file(name).read_text("utf-8") for name in ("centered", "noncentered")]
-    parts = [*programs, *(str(item) for item in data.items()), str(RUNS), str(SEEDS)]
+@dataclass(frozen=True)
+class Table:
+    """What is run for one table, and what is estimated in each run: a mean, and a probability."""
+
+    file: Path
+    data: Callable[[], dict]
+    mean: str  # of τ, or of log τ
+    below: float  # of the probability that τ is below
+    runs: dict[str, tuple[str, dict]]  # program and options of its sampler
+
+
+def cells() -> dict:
+    """Make the dictionary of the 47 cells."""
+    return helpers.stan_data(helpers.measurements(), levels=["day", "batch", "colony"], values="y")[0]
+
+
+def schools() -> dict:
+    """Make the dictionary of the eight schools, as in lesson 5."""
+    frame = pl.DataFrame(
+        {
+            "school": list("ABCDEFGH"),
+            "y": [28, 8, -3, 7, -1, 1, 18, 12],
+            "sigma": [15, 10, 16, 11, 9, 11, 10, 18],
+        }
+    )
+    return helpers.stan_data(frame, levels="school", values=["y", "sigma"])[0]
+
+
+CELLS = Table(
+    LESSONS / "seeds.csv",
+    cells,
+    "mean of τ",
+    0.1,
+    {
+        "centered": ("centered", {}),
+        "centered, adapt_delta 0.9": ("centered", {"adapt_delta": 0.9}),
+        "centered, adapt_delta 0.95": ("centered", {"adapt_delta": 0.95}),
+        "centered, adapt_delta 0.99": ("centered", {"adapt_delta": 0.99}),
+        "noncentered": ("noncentered", {}),
+        "noncentered, more warm-up": ("noncentered", {"iter_warmup": 3000}),
+        "noncentered, adapt_delta 0.99": ("noncentered", {"adapt_delta": 0.99}),
+    },
+)
+SCHOOLS = Table(
+    LESSONS / "schools.csv",
+    schools,
+    "mean of log τ",
+    1,
+    {
+        "centered": ("schools_centered", {}),
+        "centered, adapt_delta 0.99": ("schools_centered", {"adapt_delta": 0.99}),
+        "noncentered": ("schools_noncentered", {}),
+        "noncentered, adapt_delta 0.99": ("schools_noncentered", {"adapt_delta": 0.99}),
+    },
+)
+TABLES = [CELLS, SCHOOLS]
+
+
+def origin(table: Table) -> str:
+    """Hash of what a table is computed from: its programs, the data and the settings."""
+    programs = sorted({program for program, _ in table.runs.values()})
+    parts = [helpers.stan_file(program).read_text("utf-8") for program in programs]
+    parts += [str(item) for item in table.data().items()]
+    parts += [str(setting) for setting in (table.mean, table.below, table.runs, SEEDS)]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
-def diagnose(program: str, data: dict, seed: int, **options) -> dict:
-    """Fit once and return the diagnostics of τ, rounded to what is worth printing."""
-    fit = helpers.stan_model(program).sample(data=data, seed=seed, show_progress=False, **options)
+def row(table: Table, run: str, seed: int) -> dict:
+    """Fit once and return the diagnostics of τ and the estimates, rounded to what is worth printing."""
+    program, options = table.runs[run]
+    model = helpers.stan_model(program)
+    fit = model.sample(data=table.data(), seed=seed, show_progress=False, **options)
     tree = arviz.from_cmdstanpy(fit)
     tau, stats = tree["posterior"]["tau"].values, tree["sample_stats"]
     ebfmi = arviz.bfmi(tree)["energy"].values
+    values = np.log(tau) if table.mean == "mean of log τ" else tau
+    below = (tau < table.below).astype(float)
     return {
+        "run": run,
+        "seed": seed,
         "E-BFMI, lowest": round(float(ebfmi.min()), 3),
         "E-BFMI, highest": round(float(ebfmi.max()), 3),
         "R-hat": round(float(arviz.rhat(tau)), 3),
@@ -49,20 +110,27 @@ def diagnose(program: str, data: dict, seed: int, **options) -> dict:
         "divergences": int(stats["diverging"].sum()),
         "tree depth 10": int((stats["tree_depth"] >= 10).sum()),
         "gradients": round(float(stats["n_steps"].mean()), 1),
-        "mean of τ": round(float(tau.mean()), 4),
-        "P(τ < 0.1)": round(float((tau < 0.1).mean()), 4),
+        table.mean: round(float(values.mean()), 4),
+        "MCSE of mean": round(float(arviz.mcse(values)), 4),
+        f"P(τ < {table.below})": round(float(below.mean()), 4),
+        "MCSE of P": round(float(arviz.mcse(below)), 4),
         "smallest τ": float(f"{tau.min():.2g}"),
     }
 
 
+def write(table: Table) -> None:
+    """Run every setting of a table with every seed, and write its file in one step."""
+    rows = []
+    for run in table.runs:
+        for seed in SEEDS:
+            print(f"\r{table.file.stem}: {run}, seed {seed} ...\033[K", end="", file=sys.stderr, flush=True)
+            rows.append(row(table, run, seed))
+    pl.DataFrame(rows).with_columns(origin=pl.lit(origin(table))).write_csv(scratch := f"{table.file}.tmp")
+    os.replace(scratch, table.file)
+    print(file=sys.stderr)
+
+
 if __name__ == "__main__":
     logging.getLogger("cmdstanpy").setLevel(logging.ERROR)
-    data, _ = helpers.stan_data(helpers.measurements(), levels=["day", "batch", "colony"], values="y")
-    rows = []
-    for run, (program, options) in RUNS.items():
-        for seed in SEEDS:
-            print(f"\r{run}, seed {seed} ...", end=" " * 20, file=sys.stderr, flush=True)
-            rows.append({"run": run, "seed": seed} | diagnose(program, data, seed, **options))
-    table = pl.DataFrame(rows).with_columns(origin=pl.lit(origin()))
-    table.write_csv(TABLE.with_suffix(".tmp"))
-    os.replace(TABLE.with_suffix(".tmp"), TABLE)
+    for table in TABLES:
+        write(table)
