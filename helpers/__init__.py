@@ -1,15 +1,19 @@
-"""What the lessons need and no library has: the data and its tree, programs compiled once, two pictures."""
+"""What the lessons need and no library has: the data, the exact answer, programs compiled once, pictures."""
 
 from helpers.data import measurements, simulate, stan_data
+from helpers.exact import ExactPosterior, exact_posterior, score
 from helpers.models import StanError, stan_file, stan_model
 from helpers.plots import draw_tree, draws, funnel
 
 __all__ = [
+    "ExactPosterior",
     "StanError",
     "draw_tree",
     "draws",
+    "exact_posterior",
     "funnel",
     "measurements",
+    "score",
     "simulate",
     "stan_data",
     "stan_file",
