@@ -6,8 +6,7 @@ alone, which `helpers.quadrature` does.
 """
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
 
 import arviz
@@ -15,16 +14,14 @@ import numpy as np
 import polars as pl
 import xarray as xr
 from scipy.optimize import brentq
-from scipy.sparse import csr_array
 from scipy.special import ndtr
 
 from helpers.plots import draws
 from helpers.quadrature import Rule, integral, invert, parts, to_t
+from helpers.tree import Tree
 
 PRIOR = {"theta": (10, 3), "tau": 5, "sigma": 5}
-_VARIABLES = (
-    4  # more τ's and σ's than these are refused: each multiplies the points of the integral by 20 to 60
-)
+_VARIABLES = 4  # more spreads than these are refused: each multiplies the points by 20 to 60
 
 
 def exact_posterior(
@@ -78,7 +75,7 @@ def exact_posterior(
     >>> bool(post.quantile("theta", 0.05) < 10 < post.quantile("theta", 0.95))
     True
     """
-    tree = _Tree(data, values, sigma)
+    tree = Tree(data, values, sigma)
     prior = dict(PRIOR) | dict(prior or {})
     if unknown := [name for name in prior if name not in PRIOR]:
         raise ValueError(f"no prior for {unknown[0]!r}: give some of theta, tau and sigma")
@@ -180,14 +177,14 @@ class ExactPosterior:
         and are better than either.
     """
 
-    def __init__(self, tree: "_Tree", priors: dict[str, Callable], theta: tuple, tolerance: float):
+    def __init__(self, tree: Tree, priors: dict[str, Callable], theta: tuple, tolerance: float):
         self._tree, self._priors, self._theta = tree, priors, theta
         self._spreads = list(priors)
         self._nodes = ["theta"]
         self._nodes += [f"theta_{k}[{i}]" for k in range(1, tree.K + 1) for i in range(1, tree.sizes[k] + 1)]
         self.names = ["theta", *self._spreads, *self._nodes[1:]]
         self._rule, mean, sd, self.accuracy = self._solve(
-            self._log_density, self._describe, tree.guess(len(priors)), tolerance
+            self._log_density, self._describe, tree.guess(len(priors), theta), tolerance
         )
         self.log_evidence = self._rule.log_integral
         names = [*self._nodes, *self._spreads]
@@ -391,9 +388,19 @@ class ExactPosterior:
 
     def _check(self, name: str) -> None:
         """Refuse what is not one parameter."""
-        if name not in self._mean:
-            nearest = difflib.get_close_matches(str(name), self.names, n=1, cutoff=0)[0]
-            raise ValueError(f"no parameter {name!r}: the nearest is {nearest!r}")
+        if name in self._mean:
+            return
+        words = dict.fromkeys(one.split("[")[0] for one in self.names)
+        word = str(name).split("[")[0]
+        if word in words:
+            count = sum(one.startswith(f"{word}[") for one in self.names)
+            remedy = (
+                f"{word} has indices from 1 to {count}, as in '{word}[1]'" if count else f"write {word!r}"
+            )
+        else:
+            nearest = difflib.get_close_matches(word, words, n=1, cutoff=0)[0]
+            remedy = f"the nearest is {nearest!r}, of {', '.join(words)}"
+        raise ValueError(f"no parameter {name!r}: {remedy}")
 
     def _look_up(self, moments: dict, name: str) -> float | np.ndarray:
         level = [x for one, x in moments.items() if one.startswith(f"{name}[")] if "[" not in name else []
@@ -428,8 +435,8 @@ class ExactPosterior:
                 return rule, mean, sd, accuracy
             if not rule.refine():
                 raise ValueError(
-                    f"the integral over {len(guess)} variables is accurate to {accuracy:.0e}, and more points "
-                    f"would take minutes: use shared_tau=True, or accept it with tolerance={2 * accuracy:.0e}"
+                    f"the integral over {len(guess)} spreads is accurate to {accuracy:.0e}, and more points "
+                    f"take minutes: use shared_tau=True, or accept it with tolerance={2 * accuracy:.0e}"
                 )
 
     def _given(self, tau: np.ndarray, sigma: float | None) -> tuple[np.ndarray, np.ndarray]:
@@ -446,7 +453,7 @@ class ExactPosterior:
         def describe(x):
             return tree.describe(tau, x[0], self._theta)
 
-        return self._solve(log_density, describe, tree.guess(1), 1e-8)[1:3]
+        return self._solve(log_density, describe, tree.guess(1, self._theta), 1e-8)[1:3]
 
     def _marginal(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Density of a spread, as a function of t."""
@@ -466,163 +473,6 @@ class ExactPosterior:
                 mean[part], variance[part] = tree.describe(tau, sigma, self._theta, self._nodes.index(name))
             self._cache[name] = weight[keep] / weight[keep].sum(), mean + tree.shift, np.sqrt(variance)
         return self._cache[name]
-
-
-class _Tree:
-    """A tree of groups with normal measurements at its leaves, and the two passes over it.
-
-    Level 0 is the population, one node; level K holds the leaves. Means are relative to `shift`, the mean of
-    all measurements, so that data far from zero lose no digits. Arrays over the points of an integral, G of
-    them, have these in the last axis.
-    """
-
-    def __init__(self, data: Mapping, values: str, sigma):
-        sizes, parents, leaf, y, known = _read(data, values, sigma)
-        self.K, self.N, self.nodes, self.known = len(sizes), len(y), sum(sizes), known is not None
-        self.sizes, self.parents = [1, *sizes], [np.zeros(sizes[0], dtype=np.int64), *parents]
-        self.sums = [
-            csr_array((np.ones(len(parent)), (parent, np.arange(len(parent)))), shape=(above, len(parent)))
-            for parent, above in zip(self.parents, self.sizes, strict=False)
-        ]
-        # What a leaf's measurements say of it: a precision (in units of 1/σ², if σ is unknown) and a mean.
-        self.shift = y.mean()
-        weight = np.ones(self.N) if known is None else 1 / known**2
-        self.precision = np.bincount(leaf, weight)[:, None]
-        self.mean = np.bincount(leaf, weight * (y - self.shift))[:, None] / self.precision
-        self.squares = weight @ (y - self.shift - self.mean[leaf, 0]) ** 2
-        self.repeats = self.N - sizes[-1]
-        self.constant = (np.log(weight).sum() - np.log(self.precision).sum()) / 2
-        self.constant -= self.repeats * np.log(2 * np.pi) / 2
-        first = np.unique(leaf, return_index=True)[1]
-        if not self.known and self.repeats and np.array_equal(y, y[first][leaf]):
-            raise ValueError(
-                f"the measurements {values!r} are equal within every group, so sigma may be as small as it "
-                "likes and no posterior exists: give more digits, or one measurement for each group"
-            )
-
-    def guess(self, d: int) -> np.ndarray:
-        """Rough logarithms of the last d of the spreads."""
-        rough = np.std(self.mean) or 1.0
-        within = np.sqrt(self.squares / self.repeats) if self.repeats and not self.known else rough
-        return np.log([*[rough] * (d - (not self.known)), *[within] * (not self.known)])
-
-    def up(self, tau: np.ndarray, sigma: np.ndarray, theta: tuple) -> tuple[np.ndarray, list]:
-        """Pass messages up the tree.
-
-        Parameters
-        ----------
-        tau : array, shape (K, G)
-        sigma : array, shape (G,)
-        theta
-            Mean and standard deviation of the prior of θ.
-
-        Returns
-        -------
-        log_p : array, shape (G,)
-            Log density of the measurements given τ and σ.
-        messages : list of (mean, variance), for the levels 0 to K
-            What the measurements below each node say of it: a normal density. Shape (nodes of the level, G).
-        """
-        mean, variance = self.mean, sigma**2 / self.precision
-        log_p = self.constant - self.repeats * np.log(sigma) - self.squares / (2 * sigma**2)
-        messages = [(mean, variance)]
-        for parent, sums, spread in zip(self.parents[::-1], self.sums[::-1], tau[::-1], strict=True):
-            weight = 1 / (variance + spread**2)
-            variance = 1 / (sums @ weight)
-            centre = variance * (sums @ (weight * mean))
-            # the density of the siblings' means, written with residuals so that nothing cancels
-            log_p += (np.log(weight).sum(axis=0) + np.log(variance).sum(axis=0)) / 2
-            log_p -= (weight * (mean - centre[parent]) ** 2).sum(axis=0) / 2
-            log_p -= (len(parent) - len(centre)) * np.log(2 * np.pi) / 2
-            mean = centre
-            messages.append((mean, variance))
-        prior_mean, total = theta[0] - self.shift, variance[0] + theta[1] ** 2
-        log_p -= ((mean[0] - prior_mean) ** 2 / total + np.log(2 * np.pi * total)) / 2
-        return log_p, messages[::-1]
-
-    def describe(
-        self, tau: np.ndarray, sigma: np.ndarray, theta: tuple, only: int | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and variance given τ and σ: of all nodes, shape (1 + nodes, G), or of only one, shape (G,)."""
-        _, messages = self.up(tau, sigma, theta)
-        path = None if only is None else self._path(only)
-        mean, variance = _product(theta[0] - self.shift, theta[1] ** 2, *messages[0])
-        means, variances = [mean], [variance]
-        for k, spread in enumerate(tau[: self.K if path is None else len(path)]):
-            above, chosen = (self.parents[k], slice(None)) if path is None else (slice(None), [path[k]])
-            own_mean, own_variance = (part[chosen] for part in messages[k + 1])
-            gain = spread**2 / (spread**2 + own_variance)
-            mean, variance = mean[above], variance[above]
-            mean = mean + gain * (own_mean - mean)
-            variance = gain * own_variance + (1 - gain) ** 2 * variance
-            means.append(mean)
-            variances.append(variance)
-        return (mean[0], variance[0]) if path is not None else (np.vstack(means), np.vstack(variances))
-
-    def draw(
-        self, messages: list, tau: np.ndarray, theta: tuple, rng: np.random.Generator
-    ) -> Iterator[np.ndarray]:
-        """Draw all nodes given τ and σ, level by level from θ, each given its parent."""
-        mean, variance = _product(theta[0] - self.shift, theta[1] ** 2, *messages[0])
-        node = rng.normal(mean, np.sqrt(variance))
-        yield node
-        for parent, spread, message in zip(self.parents, tau, messages[1:], strict=True):
-            mean, variance = _product(node[parent], spread**2, *message)
-            node = rng.normal(mean, np.sqrt(variance))
-            yield node
-
-    def _path(self, node: int) -> list[int]:
-        """Numbers, each in its level, of the nodes on the way from the population down to a node."""
-        level = np.searchsorted(np.cumsum(self.sizes), node, side="right")
-        node, path = node - sum(self.sizes[:level]), []
-        for parent in self.parents[level - 1 :: -1] if level else []:
-            path.append(node)
-            node = parent[node]
-        return path[::-1]
-
-
-def _product(mean, variance, other_mean, other_variance) -> tuple[np.ndarray, np.ndarray]:
-    """Multiply two normal densities; the first may have variance 0."""
-    gain = variance / (variance + other_variance)
-    return mean + gain * (other_mean - mean), gain * other_variance
-
-
-def _read(data: Mapping, values: str, sigma) -> tuple:
-    """Check a dictionary such as `stan_data` gives: sizes, parents, leaves (from 0), values and errors."""
-    for name in ("J_1", "index_1", values):
-        if name not in data:
-            raise ValueError(f"no {name!r} in the data, which has {', '.join(data)}: see helpers.stan_data")
-    K = next(k for k in range(1, len(data) + 1) if f"J_{k + 1}" not in data)
-    y = np.asarray(data[values], dtype=float)
-    if y.ndim != 1 or not y.size:
-        raise ValueError(f"{values!r} has shape {y.shape}: give at least one measurement, in one dimension")
-    sizes = [*(int(data[f"J_{k + 1}"]) for k in range(K)), y.size]
-    parents = []
-    for k, (size, children) in enumerate(pairwise(sizes), start=1):
-        name = f"index_{k}"
-        index = np.asarray(data.get(name, []))
-        if index.shape != (children,):
-            raise ValueError(
-                f"{name!r} has shape {index.shape}: give {children} numbers of nodes in level {k}"
-            )
-        bad = ~np.isin(index, np.arange(1, size + 1))
-        if bad.any():
-            i = bad.argmax()
-            raise ValueError(f"{name!r} is {index[i]} at position {i + 1}: give a node from 1 to {size}")
-        parents.append(index.astype(np.int64) - 1)
-        childless = np.bincount(parents[-1], minlength=size) == 0
-        if childless.any():
-            raise ValueError(f"node {childless.argmax() + 1} of level {k} has nothing below it: leave it out")
-    for name, x in (
-        [(values, y)] if sigma is None else [(values, y), ("sigma", np.asarray(sigma, dtype=float))]
-    ):
-        if x.shape != y.shape:
-            raise ValueError(f"{name!r} has shape {x.shape}: give one for each of the {y.size} measurements")
-        bad = ~np.isfinite(x) | ((x <= 0) if name == "sigma" else False)
-        if bad.any():
-            i = bad.argmax()
-            raise ValueError(f"{name!r} is {x[i]} at position {i + 1}: give finite numbers, errors above 0")
-    return sizes[:-1], parents[:-1], parents[-1], y, None if sigma is None else np.asarray(sigma, dtype=float)
 
 
 def _plain(x: np.ndarray) -> float | np.ndarray:
