@@ -9,7 +9,7 @@ BIN := .venv/bin
 unexport MAKEFLAGS MFLAGS
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab book test notebooks seeds picture bench lock clean FORCE
+.PHONY: help setup lab book test claims notebooks seeds picture bench lock clean FORCE
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 12
@@ -57,10 +57,14 @@ test: setup ## check the style, run all tests, and every cell of every lesson
 	@$(BIN)/ruff check --quiet && $(BIN)/ruff format --check --quiet
 	$(BIN)/pytest -n auto
 
+SEEDS ?= 20
+claims: setup ## rerun the lessons with 20 other seeds (SEEDS=...) and report what each claim saw: _build/claims.md
+	@$(BIN)/python book/claims.py $(SEEDS)
+
 notebooks: setup | $(filter seeds,$(MAKECMDGOALS)) ## run the lessons and write the notebooks beside them
 	$(BIN)/python book/notebooks.py
 
-seeds: setup ## run the programs with forty seeds each: lessons/seeds.csv (six minutes)
+seeds: setup ## run the programs with forty seeds each: lessons/seeds.csv and lessons/schools.csv (six minutes)
 	$(BIN)/python book/seeds.py
 
 picture: setup ## draw the funnel before and after for the README: lessons/funnel.png

@@ -4,6 +4,7 @@ A lesson's text is its source. The notebook beside it is run anew and keeps the 
 ``nbval-check-output``: those that must be the same for every reader, and that nbval compares.
 """
 
+import re
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from nbclient import NotebookClient
 
 LESSONS = Path(__file__).parent.parent / "lessons"
 CHECKED = "nbval-check-output"
+SOLUTION = "solution"
 
 
 def pair(lesson: Path) -> nbformat.NotebookNode:
@@ -21,6 +23,28 @@ def pair(lesson: Path) -> nbformat.NotebookNode:
     for number, cell in enumerate(notebook.cells, start=1):
         cell["id"] = f"{lesson.stem}-{number}"
     return notebook
+
+
+def solved(lesson: Path) -> nbformat.NotebookNode:
+    """Code cells of a lesson and, in cells tagged ``solution``, the code of its solutions, as a notebook."""
+    notebook = nbformat.v4.new_notebook()
+    for cell in pair(lesson).cells:
+        if cell.cell_type == "code":
+            notebook.cells.append(cell)
+        for solution in re.findall(r"^:::\{solution\}.*?^:::$", cell.source, re.MULTILINE | re.DOTALL):
+            for code in re.findall(r"^```python\n(.*?)^```", solution, re.MULTILINE | re.DOTALL):
+                notebook.cells.append(nbformat.v4.new_code_cell(code, metadata={"tags": [SOLUTION]}))
+    return notebook
+
+
+def desk(folder: Path) -> Path:
+    """Make a place to run a lesson in: the tables, the programs, and room for those of a reader."""
+    lessons = folder / "lessons"
+    lessons.mkdir()
+    (folder / "stan").symlink_to(LESSONS.parent / "stan")
+    for table in LESSONS.glob("*.csv"):
+        (lessons / table.name).symlink_to(table)
+    return lessons
 
 
 def run(notebook: nbformat.NotebookNode, folder: Path) -> nbformat.NotebookNode:
