@@ -55,7 +55,7 @@ def exact_posterior(
         Whether all levels have the same τ; if not, each has its own, and there may be at most three levels
         (four if `sigma` is known).
     tolerance
-        Largest difference between two rules that is accepted; see `ExactPosterior.accuracy`.
+        Largest `ExactPosterior.accuracy` that is accepted.
 
     Returns
     -------
@@ -172,9 +172,8 @@ class ExactPosterior:
     log_evidence : float
         Natural logarithm of the density of the measurements under the model, all parameters integrated out.
     accuracy : float
-        How far two rules, each with half of the points of the integral, lie apart: the largest difference of
-        the evidence (relative), of any mean (in sds) and of any sd (relative). The answers use all points,
-        and are better than either.
+        Estimate of the largest error: of the evidence (relative), of any mean (in sds) and of any sd
+        (relative). Found by comparing two rules of integration; see `helpers.quadrature.Rule.moments`.
     """
 
     def __init__(self, tree: Tree, priors: dict[str, Callable], theta: tuple, tolerance: float):
@@ -429,14 +428,16 @@ class ExactPosterior:
         """Integrate, with steps as short as the tolerance needs: rule, means, sds and accuracy."""
         rule = Rule(log_density, guess, self._tree.nodes + len(guess))
         while True:
-            mean, sd, accuracy = rule.moments(describe)
-            if accuracy <= tolerance:
+            mean, sd, errors = rule.moments(describe)
+            accuracy, fine = float(np.max(errors)), errors <= tolerance
+            if np.all(fine):
                 mean[: len(self._nodes)] += self._tree.shift
                 return rule, mean, sd, accuracy
-            if not rule.refine():
+            if not rule.refine(~fine):
+                remedy = "use shared_tau=True, or " if len(guess) > 2 else ""
                 raise ValueError(
                     f"the integral over {len(guess)} spreads is accurate to {accuracy:.0e}, and more points "
-                    f"take minutes: use shared_tau=True, or accept it with tolerance={2 * accuracy:.0e}"
+                    f"take minutes: {remedy}accept it with tolerance={2 * accuracy:.0e}"
                 )
 
     def _given(self, tau: np.ndarray, sigma: float | None) -> tuple[np.ndarray, np.ndarray]:
@@ -465,7 +466,7 @@ class ExactPosterior:
         """Weights, means and sds of the normal distributions, one a point, whose mixture a node follows."""
         if name not in self._cache:
             tree, rule = self._tree, self._rule
-            weight = rule.weights.sum(axis=0)
+            weight = rule.weights
             keep = np.flatnonzero(weight > 1e-17 * weight.max())
             mean, variance = np.empty((2, len(keep)))
             for part in parts(len(keep), tree.nodes):

@@ -9,12 +9,17 @@ Numerical Methods Based on Sinc and Analytic Functions).
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
+from scipy.ndimage import binary_dilation
 from scipy.optimize import elementwise, minimize
 from scipy.special import logsumexp, sici, wrightomega
 
 _NEGLIGIBLE = 38.0  # log density below the peak where the integral ends: e^-38 = 3e-17
 _PEAK = 0.5671432904097838  # where t = exp(-t), so x = c
 _FLOOR = -5.0  # of t: x is 1e-62 c there
+# Longest step along an axis, and longest step in units of the peak's width there. A wide peak is limited by
+# singularities off the real axis, a narrow one needs points within it. With one or two variables the steps
+# suit sinc interpolation as well; with more that would cost too much.
+_STEPS = {1: (0.1, 0.45), 2: (0.1, 0.45), 3: (0.25, 0.6)}
 _MOST = 1e9  # points times their cost, about a minute; and of points alone, for memory, a hundredth of it
 
 
@@ -38,10 +43,9 @@ class Rule:
     axes : list of d arrays
         The values of t along each axis, at equal steps.
     x : array, shape (d, G)
-        All points of the grid.
-    weights : array, shape (2, G)
-        Their weights, up to a factor, in two rules: one uses the points whose indices have an even sum, the
-        other the odd ones. The full rule is the sum of both.
+        All points of the grid that are not negligible.
+    weights : array, shape (G,)
+        Their weights, up to a factor.
     log_integral : float
         Logarithm of the integral of the density.
 
@@ -53,28 +57,27 @@ class Rule:
 
     def __init__(self, log_density: Callable, guess: np.ndarray, cost: int):
         self._log_density, self._cost, self._d = log_density, cost, len(guess)
-        # A narrow peak needs points within it, a wide one is limited by singularities off the real axis. With
-        # one or two variables the steps suit sinc interpolation as well; with more that would cost too much.
-        self._widest, within = (0.1, 0.45) if self._d < 3 else (0.3, 0.6)
+        widest, within = _STEPS[min(self._d, 3)]
         self.centre = np.exp(self._mode(guess))
         peak, nudge = np.full((self._d, 1), _PEAK), 1e-3 * np.eye(self._d)
         top, *sides = self._log_f(np.hstack([peak, peak + nudge, peak - nudge]))
         curvature = (2 * top - sum(np.split(np.array(sides), 2))) / 1e-6
-        self._steps = np.minimum(self._widest, within / np.sqrt(np.maximum(curvature, 1e-6)))
+        self._steps = np.minimum(widest, within / np.sqrt(np.maximum(curvature, 1e-6)))
         self._range(top)
         self._fill()
 
-    def refine(self) -> bool:
-        """Divide the steps by 1.5; False, and nothing done, if that takes too many points."""
-        points = self.x.shape[1] * 1.5**self._d
+    def refine(self, axes: np.ndarray) -> bool:
+        """Divide the steps along some axes (d truths) by 1.5; False if that would take too many points."""
+        factor = np.where(axes, 1.5, 1.0)
+        points = self.x.shape[1] * factor.prod()
         if max(points * self._cost, points * 100) > _MOST:
             return False
-        self._steps = self._steps / 1.5
-        self._ends = np.ceil(1.5 * self._ends).astype(int)
+        self._steps = self._steps / factor
+        self._ends = np.ceil(factor[:, None] * self._ends).astype(int)
         self._fill()
         return True
 
-    def moments(self, describe: Callable) -> tuple[np.ndarray, np.ndarray, float]:
+    def moments(self, describe: Callable) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Means and standard deviations of R quantities, each normal given x.
 
         Parameters
@@ -85,29 +88,28 @@ class Rule:
         Returns
         -------
         mean, sd : arrays, shape (R,)
-        gap : float
-            The largest difference between the two rules: of the integral (relative), of a mean (in sds), of
-            an sd (relative); nan if they are too coarse to tell.
+        errors : array, shape (d,)
+            Estimates of the largest error due to the steps along each axis: of the integral (relative), of a
+            mean (in sds), of an sd (relative); nan if they are too coarse to tell. Each is the square of the
+            difference to a rule that leaves out every other point: half the step squares the error.
         """
-        peak = self.weights.sum(axis=0).argmax()
-        reference = describe(self.x[:, [peak]])[0]  # so that squares do not drown variances
-        sums = np.zeros((2, 3, len(reference)))
-        sums[:, 0] = self.weights.sum(axis=1, keepdims=True)
+        reference = describe(self.x[:, [self.weights.argmax()]])[0]  # so that squares do not drown variances
+        sums = np.zeros((1 + self._d, 3, len(reference)))  # of each rule: weights, means, squares
         for part in parts(self.x.shape[1], self._cost):
+            every_other = 2.0 * self._even[:, part]
+            weights = self.weights[part] * np.vstack([np.ones(every_other.shape[1]), every_other])
             mean, variance = describe(self.x[:, part])
             mean = mean - reference
-            sums[:, 1] += self.weights[:, part] @ mean.T
-            sums[:, 2] += self.weights[:, part] @ (variance + mean**2).T
+            sums[:, 0] += weights.sum(axis=1, keepdims=True)
+            # not a matrix product: for shapes as thin as these its threads cost more than they gain
+            sums[:, 1] += np.einsum("wg,rg->wr", weights, mean)
+            sums[:, 2] += np.einsum("wg,rg->wr", weights, variance + mean**2)
         with np.errstate(all="ignore"):
-            Z, first, second = np.moveaxis(np.array([sums.sum(axis=0), *sums]), 1, 0)  # full, even, odd
+            Z, first, second = np.moveaxis(sums, 1, 0)
             mean = first / Z
             sd = np.sqrt(second / Z - mean**2)
-            gaps = [
-                2 * np.abs(Z[1] - Z[2]) / Z[0],
-                np.abs(mean[1] - mean[2]) / sd[0],
-                np.abs(sd[1] - sd[2]) / sd[0],
-            ]
-        return reference[:, 0] + mean[0], sd[0], float(np.max(gaps))
+            gaps = np.array([Z / Z[0] - 1, (mean - mean[0]) / sd[0], sd / sd[0] - 1])
+        return reference[:, 0] + mean[0], sd[0], np.max(np.abs(gaps[:, 1:]), axis=(0, 2)) ** 2
 
     def marginal(self, axis: int) -> tuple[np.ndarray, np.ndarray]:
         """Density of one variable's t, at equal steps short enough for sinc interpolation.
@@ -125,7 +127,7 @@ class Rule:
                 break
             between = (t[1:] + t[:-1]) / 2
             axes = [between if k == axis else points for k, points in enumerate(self.axes)]
-            new = np.exp(self._log_f(_grid(axes)) - self._top).reshape([len(points) for points in axes])
+            new = np.exp(self._log_f_where_it_counts(axes) - self._top)
             order = np.argsort(np.append(t, between))
             t, f = np.append(t, between)[order], np.append(f, new.sum(axis=others))[order]
         return t, f / (f.sum() * (t[1] - t[0]))
@@ -165,7 +167,7 @@ class Rule:
 
     def _range(self, top: float) -> None:
         """Find the first and the last index of every axis: beyond, the density is negligible."""
-        coarse = 4 * self._steps
+        coarse = np.minimum(4 * self._steps, 0.5)
         floor = np.ceil((_FLOOR - _PEAK) / coarse).astype(int)
         ends = np.tile([-4, 4], (self._d, 1))
         while True:
@@ -186,24 +188,39 @@ class Rule:
                     "the density does not fall off: no posterior exists for these data and this prior"
                 )
             ends += 3 * open_ends * [-1, 1]
-        self._ends = 4 * ends
+        self._ends = np.round(ends * (coarse / self._steps)[:, None]).astype(int)
 
     def _fill(self) -> None:
         """Compute the density at all points."""
         ends = zip(self._steps, self._ends, strict=True)
         self.axes = [_PEAK + step * np.arange(low, high + 1) for step, (low, high) in ends]
-        t = _grid(self.axes)
-        self.x = self._to_x(t)
-        log_f = self._log_f(t)
+        log_f = self._log_f_where_it_counts(self.axes)
+        kept = np.nonzero(np.isfinite(log_f))
+        self._kept, self._even = kept, np.array(kept) % 2 == 0
+        self.x = self._to_x(np.array([t[index] for t, index in zip(self.axes, kept, strict=True)]))
         self._top = log_f.max()
-        f = np.exp(log_f - self._top)
-        odd = np.indices([len(t) for t in self.axes]).sum(axis=0).ravel() % 2
-        self.weights = np.array([f * (1 - odd), f * odd])
+        f = self.weights = np.exp(log_f[kept] - self._top)
         self.log_integral = float(self._top + np.log(f.sum()) + np.log(self._steps).sum())
 
     def _table(self) -> np.ndarray:
         """Weights of the full rule, an axis for every variable."""
-        return self.weights.sum(axis=0).reshape([len(t) for t in self.axes])
+        table = np.zeros([len(t) for t in self.axes])
+        table[self._kept] = self.weights
+        return table
+
+    def _log_f_where_it_counts(self, axes: Sequence[np.ndarray]) -> np.ndarray:
+        """Log density of t on a grid, an axis for every variable; -∞ in blocks that are negligible."""
+        block = [np.unique([*range(0, len(t), 4), len(t) - 1]) for t in axes]
+        corners = self._log_f(_grid([t[i] for t, i in zip(axes, block, strict=True)]))
+        counts = corners.reshape([len(i) for i in block]) > corners.max() - _NEGLIGIBLE - 10
+        counts = binary_dilation(counts, np.ones([3] * self._d))
+        for axis, (t, i) in enumerate(zip(axes, block, strict=True)):  # from blocks to points
+            below = np.searchsorted(i, np.arange(len(t)), side="right") - 1
+            counts = counts.take(below, axis)
+        log_f = np.full(counts.shape, -np.inf)
+        points = np.nonzero(counts)
+        log_f[counts] = self._log_f(np.array([t[i] for t, i in zip(axes, points, strict=True)]))
+        return log_f
 
     def _to_x(self, t: np.ndarray) -> np.ndarray:
         return self.centre[:, None] * np.exp(t - np.exp(-t))
