@@ -72,6 +72,7 @@ picture: setup ## draw the funnel before and after for the README: lessons/funne
 
 bench: setup ## time what should be fast, as ratios measured in one run
 	$(BIN)/python tests/bench_data.py
+	$(BIN)/python tests/bench_exact.py
 
 lock: .venv/.ready ## pin the newest versions of all packages in requirements.txt
 	UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile pyproject.toml --group dev --upgrade --universal \

@@ -1,0 +1,42 @@
+"""How the exact posterior scales with measurements and nodes: run `python tests/bench_exact.py`."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # so that it runs before anything is installed
+from bench_data import LEVELS, seconds
+
+import helpers
+
+DESIGNS = {
+    "the course's": None,
+    "1,000": [5, 5, 6, [7] * 100 + [6] * 50],
+    "10,000": [10, 10, 10, 10],
+    "100,000": [90, 10, [6] * 400 + [5] * 500, [20] * 2900 + [21] * 2000],
+}
+
+
+def main() -> None:
+    """Print one line a design, and how the times compare."""
+    took = {}
+    for label, design in DESIGNS.items():
+        df = helpers.measurements()
+        if design:
+            df = helpers.simulate(design, 10, 0.5, 1, seed=1, levels=LEVELS)
+        data, _ = helpers.stan_data(df, LEVELS, "y")
+        took[label] = seconds(helpers.exact_posterior, data, repeats=3)
+        post = helpers.exact_posterior(data)
+        nodes = sum(data[f"J_{k}"] for k in (1, 2, 3))
+        each = 1e6 * took[label] / nodes
+        print(
+            f"{label:>12} measurements, {nodes:5,} nodes: {took[label]:6.3f} s, "
+            f"{each:4.0f} µs a node, accurate to {post.accuracy:.0e}"
+        )
+    print(f"time(100,000) / time(10,000): {took['100,000'] / took['10,000']:.1f}")
+    print(
+        f"time(100,000) / time(stan_data of the same): {took['100,000'] / seconds(helpers.stan_data, df, LEVELS, 'y'):.0f}"
+    )
+
+
+if __name__ == "__main__":
+    main()
