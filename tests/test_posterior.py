@@ -90,8 +90,8 @@ def is_right(trees, exact):
 
 def test_noncentered_program_gives_the_exact_posterior(data, exact, noncentered):
     # With 20 seeds a right sampler is outside once in 50 times: χ² with 20 degrees of freedom is below 7.2
-    # once in 250 times and above 45 once in 900, for each of four quantities. With 100, and so with both, less
-    # than once in 10^7, also for the bias: its standard error is then 0.0012.
+    # once in 250 times and above 45 once in 900, for each of four quantities. With 100, and so with both, it
+    # is once in 10^7, for the bias too: its standard error is then 0.0012.
     if not is_right(noncentered, exact):
         more = [fit("noncentered", data, seed, adapt_delta=0.99) for seed in range(201, 281)]
         assert is_right([*noncentered, *more], exact)
