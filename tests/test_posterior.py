@@ -104,10 +104,11 @@ def test_the_same_test_catches_the_centered_program(exact, centered):
 
 
 def test_diagnostics_tell_the_two_programs_apart(centered, noncentered):
-    # over 40 seeds of the centered program the highest E-BFMI of any chain was 0.19 and the highest ESS 162;
-    # of the noncentered one the lowest E-BFMI was 0.69 and the highest R-hat 1.008
+    # Over 403 seeds of the centered program the two lowest of four E-BFMI were always below 0.3 (a chain that
+    # stands still can have a high one), and over 40 its ESS at most 162. Over 40 seeds of the noncentered
+    # program the lowest E-BFMI was 0.69 and the highest R-hat 1.008.
     for tree in centered:
-        assert (arviz.bfmi(tree)["energy"].values < 0.3).all()
+        assert np.sort(arviz.bfmi(tree)["energy"].values)[1] < 0.3
         assert arviz.ess(tree["posterior"]["tau"].values) < 400
     for tree in noncentered:
         assert (arviz.bfmi(tree)["energy"].values > 0.5).all()
