@@ -3,11 +3,12 @@
 from helpers.data import measurements, simulate, stan_data
 from helpers.exact import ExactPosterior, exact_posterior, score
 from helpers.models import StanError, stan_file, stan_model
-from helpers.plots import draw_tree, draws, funnel
+from helpers.plots import dots, draw_tree, draws, funnel
 
 __all__ = [
     "ExactPosterior",
     "StanError",
+    "dots",
     "draw_tree",
     "draws",
     "exact_posterior",

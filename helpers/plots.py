@@ -1,4 +1,4 @@
-"""The two pictures that come back from lesson to lesson: the tree of a design, and the funnel."""
+"""The pictures that come back from lesson to lesson: the tree of a design, the funnel, a dot for each run."""
 
 import itertools
 import re
@@ -8,6 +8,7 @@ import bokeh.colors
 import bokeh.layouts
 import bokeh.models
 import bokeh.plotting
+import iqplot
 import numpy as np
 import polars as pl
 
@@ -175,6 +176,45 @@ def funnel(
     right.legend.click_policy = "hide"
     right.legend.location = "bottom_right"
     return bokeh.layouts.row(left, right)
+
+
+def dots(table: pl.DataFrame, estimate: str, exact: float, **kwargs) -> bokeh.plotting.figure:
+    """Draw a dot for each run of a sampler, in a line for each kind of run, and the exact value.
+
+    Parameters
+    ----------
+    table
+        One row per run.
+    estimate
+        Column with what each run estimates.
+    exact
+        The true value, in the same unit.
+    **kwargs
+        Passed to `iqplot.strip`, instead of what it is given here: ``cats="run"``, for instance.
+
+    Returns
+    -------
+    bokeh.plotting.figure
+        Estimates across; kinds of runs from top to bottom, in the order of the table; a dashed line at the
+        exact value.
+
+    Raises
+    ------
+    ValueError
+        If the table has no column `estimate`.
+    """
+    if estimate not in table.columns:
+        raise ValueError(f"no column {estimate!r}; the table has {', '.join(map(repr, table.columns))}")
+    palette = [COLORS[i] for i in (0, 4, 1, 5, 2, 3)]  # pale and strong of blue, of orange, ...
+    options = {"cats": "run", "spread": "jitter", "palette": palette, "toolbar_location": None}
+    options |= {"frame_width": 430, "frame_height": 230, "marker_kwargs": {"alpha": 0.8, "size": 7}}
+    options |= {"x_axis_label": f"{estimate}, estimated by one run"} | kwargs
+    p = iqplot.strip(table, q=estimate, **options)
+    p.add_layout(bokeh.models.Span(location=exact, dimension="height", line_dash="dashed", line_width=2))
+    where = {"x": exact, "x_offset": 5, "y": p.frame_height - 2, "y_units": "screen"}
+    style = {"text_font_size": "13px", "text_baseline": "top"}
+    p.add_layout(bokeh.models.Label(text="exact", **where, **style))
+    return p
 
 
 def draws(tree, name: str) -> np.ndarray:

@@ -280,3 +280,20 @@ def test_funnel_legend_hides_a_sampler_in_both_panels(samples):
     callbacks = item.renderers[0].js_property_callbacks["change:visible"]
     hidden = {callback.args["other"].id for callback in callbacks}
     assert hidden == {r.id for r in [*left.renderers, *right.renderers]} - {item.renderers[0].id}
+
+
+def test_dots_stand_at_their_estimates_in_the_order_of_the_table_beside_the_exact_value():
+    table = pl.DataFrame({"run": ["b", "b", "a"], "share": [0.1, 0.3, 0.2]})
+    p = helpers.dots(table, "share", 0.25, frame_width=300)
+    data = [r.data_source.data for r in p.renderers]
+    drawn = [pair for d in data for pair in zip(d["cat"], d["share"], strict=True)]
+    assert sorted(drawn) == [("a", 0.2), ("b", 0.1), ("b", 0.3)]
+    assert p.y_range.factors == ["a", "b"]  # from bottom to top
+    assert p.xaxis.axis_label == "share, estimated by one run"
+    assert p.frame_width == 300
+    (line,) = p.select(bokeh.models.Span)
+    assert (line.location, line.dimension) == (0.25, "height")
+    (label,) = p.select(bokeh.models.Label)
+    assert (label.text, label.x) == ("exact", 0.25)
+    with pytest.raises(ValueError, match="no column 'P'; the table has 'run', 'share'"):
+        helpers.dots(table, "P", 0.25)
