@@ -45,7 +45,8 @@ def exact_posterior(
         Priors that differ from those of the lessons, in the unit of the measurements: ``theta``, mean and
         standard deviation of its normal prior, by default (10, 3); ``tau`` and ``sigma``, the scale of a
         half-normal, by default 5, or an object with a method ``logpdf``, such as
-        ``scipy.stats.halfcauchy(scale=5)``. If every level has its own τ, ``tau`` may be a list of K.
+        ``scipy.stats.halfcauchy(scale=5)``, whose density is smooth on all positive numbers (a uniform one
+        is not). If every level has its own τ, ``tau`` may be a list of K.
     values
         The item of `data` that holds the measurements.
     sigma : array, shape (N,)
@@ -65,8 +66,9 @@ def exact_posterior(
     ------
     ValueError
         If an item of `data` is missing or malformed, or a prior is; if there are too many levels with a τ of
-        their own; if no posterior exists, as all measurements of each group are equal; or if the integral
-        does not reach the tolerance.
+        their own; if no posterior exists, as all measurements of each group are equal; if a spread has no
+        standard deviation, as with a half-Cauchy prior and one group; or if the integral does not reach the
+        tolerance.
 
     Examples
     --------

@@ -9,17 +9,20 @@ Numerical Methods Based on Sinc and Analytic Functions).
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
-from scipy.ndimage import binary_dilation
+from scipy.ndimage import binary_dilation, maximum_filter
 from scipy.optimize import elementwise, minimize
 from scipy.special import logsumexp, sici, wrightomega
 
-_NEGLIGIBLE = 38.0  # log density below the peak where the integral ends: e^-38 = 3e-17
+_NEGLIGIBLE = 38.0  # below the log density's peak, where the integral and its moments end: e^-38 = 3e-17
 _PEAK = 0.5671432904097838  # where t = exp(-t), so x = c
 _FLOOR = -5.0  # of t: x is 1e-62 c there
 # Longest step along an axis, and longest step in units of the peak's width there. A wide peak is limited by
 # singularities off the real axis, a narrow one needs points within it. With one or two variables the steps
 # suit sinc interpolation as well; with more that would cost too much.
 _STEPS = {1: (0.1, 0.45), 2: (0.1, 0.45), 3: (0.25, 0.6)}
+_JUMP = (
+    "the density jumps to zero, and the rule does not converge: give priors smooth on all positive numbers"
+)
 _MOST = 1e9  # points times their cost, about a minute; and of points alone, for memory, a hundredth of it
 
 
@@ -52,18 +55,22 @@ class Rule:
     Raises
     ------
     ValueError
-        If the density does not fall off towards zero or infinity.
+        If the density, or the second moment of a variable, does not fall off towards zero or infinity, or
+        if it jumps to zero, as then the rule does not converge.
     """
 
     def __init__(self, log_density: Callable, guess: np.ndarray, cost: int):
         self._log_density, self._cost, self._d = log_density, cost, len(guess)
         widest, within = _STEPS[min(self._d, 3)]
-        self.centre = np.exp(self._mode(guess))
+        modes = self._modes(guess)
+        self.centre = np.exp(modes[0])
         peak, nudge = np.full((self._d, 1), _PEAK), 1e-3 * np.eye(self._d)
         top, *sides = self._log_f(np.hstack([peak, peak + nudge, peak - nudge]))
+        if not np.all(np.isfinite(sides)):
+            raise ValueError(_JUMP)
         curvature = (2 * top - sum(np.split(np.array(sides), 2))) / 1e-6
         self._steps = np.minimum(widest, within / np.sqrt(np.maximum(curvature, 1e-6)))
-        self._range(top)
+        self._range(top, to_t(np.exp(np.clip(modes - modes[0], -50, 50))))
         self._fill()
 
     def refine(self, axes: np.ndarray) -> bool:
@@ -90,14 +97,16 @@ class Rule:
         mean, sd : arrays, shape (R,)
         errors : array, shape (d,)
             Estimates of the largest error due to the steps along each axis: of the integral (relative), of a
-            mean (in sds), of an sd (relative); nan if they are too coarse to tell. Each is the square of the
-            difference to a rule that leaves out every other point: half the step squares the error.
+            mean (in sds), of an sd (relative); nan if they are too coarse to tell. Half the step squares the
+            error, up to a factor, so each is the square of the difference δ to a rule that leaves out every
+            other point; or δ (δ / ε)², if that is more, where ε is what leaving out three of four changes.
         """
         reference = describe(self.x[:, [self.weights.argmax()]])[0]  # so that squares do not drown variances
-        sums = np.zeros((1 + self._d, 3, len(reference)))  # of each rule: weights, means, squares
+        sums = np.zeros((1 + 2 * self._d, 3, len(reference)))  # of each rule: weights, means, squares
         for part in parts(self.x.shape[1], self._cost):
-            every_other = 2.0 * self._even[:, part]
-            weights = self.weights[part] * np.vstack([np.ones(every_other.shape[1]), every_other])
+            index = self._kept[:, part]
+            rules = [np.ones((1, index.shape[1])), 2.0 * (index % 2 == 0), 4.0 * (index % 4 == 0)]
+            weights = self.weights[part] * np.vstack(rules)
             mean, variance = describe(self.x[:, part])
             mean = mean - reference
             sums[:, 0] += weights.sum(axis=1, keepdims=True)
@@ -109,7 +118,9 @@ class Rule:
             mean = first / Z
             sd = np.sqrt(second / Z - mean**2)
             gaps = np.array([Z / Z[0] - 1, (mean - mean[0]) / sd[0], sd / sd[0] - 1])
-        return reference[:, 0] + mean[0], sd[0], np.max(np.abs(gaps[:, 1:]), axis=(0, 2)) ** 2
+            half, quarter = np.max(np.abs(gaps[:, 1:]), axis=(0, 2)).reshape(2, self._d)
+            errors = np.maximum(half**2, half * (half / np.fmin(quarter, 1)) ** 2)
+        return reference[:, 0] + mean[0], sd[0], errors
 
     def marginal(self, axis: int) -> tuple[np.ndarray, np.ndarray]:
         """Density of one variable's t, at equal steps short enough for sinc interpolation.
@@ -152,42 +163,58 @@ class Rule:
                 rest = np.maximum(np.einsum("gj,gj...->g...", basis, rest), 0)
         return self._to_x(t)
 
-    def _mode(self, guess: np.ndarray) -> np.ndarray:
-        """Find where the density of u = log x is largest: the best of a coarse grid, then downhill."""
+    def _modes(self, guess: np.ndarray) -> np.ndarray:
+        """Find where the density of u = log x peaks, the highest peak first: from a coarse grid, uphill."""
 
         def log_f(u):
             return self._evaluate(np.exp(u)) + u.sum(axis=0)
 
         offsets = np.arange(-12, 13, 2 if self._d < 3 else 4)
-        start = guess[:, None] + _grid([offsets] * self._d)
-        start = start[:, np.argmax(log_f(start))]
-        return minimize(
-            lambda u: -log_f(u[:, None])[0], start, method="Nelder-Mead", options={"fatol": 1e-3}
-        ).x
+        grid = guess[:, None] + _grid([offsets] * self._d)
+        value = log_f(grid)
+        peaks = value.reshape([len(offsets)] * self._d)
+        peaks = np.flatnonzero(peaks == maximum_filter(peaks, 3))
+        peaks = peaks[np.argsort(-value[peaks], kind="stable")][:5]
+        with np.errstate(invalid="ignore"):  # -∞ less -∞, beyond an edge
+            found = [
+                minimize(
+                    lambda u: -log_f(u[:, None])[0], start, method="Nelder-Mead", options={"fatol": 1e-3}
+                )
+                for start in grid.T[peaks]
+            ]
+        found.sort(key=lambda one: one.fun)
+        return np.array([one.x for one in found if one.fun < found[0].fun + _NEGLIGIBLE])
 
-    def _range(self, top: float) -> None:
+    def _range(self, top: float, modes: np.ndarray) -> None:
         """Find the first and the last index of every axis: beyond, the density is negligible."""
         coarse = np.minimum(4 * self._steps, 0.5)
         floor = np.ceil((_FLOOR - _PEAK) / coarse).astype(int)
-        ends = np.tile([-4, 4], (self._d, 1))
+        modes = (modes - _PEAK) / coarse
+        ends = np.stack([np.floor(modes.min(axis=0)) - 4, np.ceil(modes.max(axis=0)) + 4], axis=1).astype(int)
         while True:
             ends[:, 0] = np.maximum(ends[:, 0], floor)
             axes = [
                 _PEAK + step * np.arange(low, high + 1)
                 for step, (low, high) in zip(coarse, ends, strict=True)
             ]
-            log_f = self._log_f(_grid(axes)).reshape([len(t) for t in axes])
+            grid = _grid(axes)
+            log_f = self._log_f(grid)
             top = max(top, log_f.max())
+            log_m = (log_f + _log_moment(grid)).reshape([len(t) for t in axes])
             open_ends = np.array(
-                [[log_f.take(end, k).max() > top - _NEGLIGIBLE for end in (0, -1)] for k in range(self._d)]
+                [[log_m.take(end, k).max() > top - _NEGLIGIBLE for end in (0, -1)] for k in range(self._d)]
             )
             if not open_ends.any():
                 break
-            if (open_ends[:, 0] & (ends[:, 0] == floor)).any() or (coarse * ends[:, 1] > 200).any():
+            if (open_ends[:, 0] & (ends[:, 0] == floor)).any() or (coarse * ends[:, 1] > 100).any():
                 raise ValueError(
-                    "the density does not fall off: no posterior exists for these data and this prior"
+                    "the density does not fall off, or not fast enough: for these data and this prior no "
+                    "posterior exists, or a spread has no standard deviation"
                 )
             ends += 3 * open_ends * [-1, 1]
+        high = binary_dilation(log_m > top - _NEGLIGIBLE / 2, np.ones([3] * self._d))
+        if np.any(high & np.isneginf(log_m)):
+            raise ValueError(_JUMP)
         self._ends = np.round(ends * (coarse / self._steps)[:, None]).astype(int)
 
     def _fill(self) -> None:
@@ -196,7 +223,7 @@ class Rule:
         self.axes = [_PEAK + step * np.arange(low, high + 1) for step, (low, high) in ends]
         log_f = self._log_f_where_it_counts(self.axes)
         kept = np.nonzero(np.isfinite(log_f))
-        self._kept, self._even = kept, np.array(kept) % 2 == 0
+        self._kept = np.array(kept)
         self.x = self._to_x(np.array([t[index] for t, index in zip(self.axes, kept, strict=True)]))
         self._top = log_f.max()
         f = self.weights = np.exp(log_f[kept] - self._top)
@@ -205,14 +232,16 @@ class Rule:
     def _table(self) -> np.ndarray:
         """Weights of the full rule, an axis for every variable."""
         table = np.zeros([len(t) for t in self.axes])
-        table[self._kept] = self.weights
+        table[tuple(self._kept)] = self.weights
         return table
 
     def _log_f_where_it_counts(self, axes: Sequence[np.ndarray]) -> np.ndarray:
         """Log density of t on a grid, an axis for every variable; -∞ in blocks that are negligible."""
         block = [np.unique([*range(0, len(t), 4), len(t) - 1]) for t in axes]
-        corners = self._log_f(_grid([t[i] for t, i in zip(axes, block, strict=True)]))
-        counts = corners.reshape([len(i) for i in block]) > corners.max() - _NEGLIGIBLE - 10
+        grid = _grid([t[i] for t, i in zip(axes, block, strict=True)])
+        corners = self._log_f(grid)
+        counts = corners + _log_moment(grid) > corners.max() - _NEGLIGIBLE - 10
+        counts = counts.reshape([len(i) for i in block])
         counts = binary_dilation(counts, np.ones([3] * self._d))
         for axis, (t, i) in enumerate(zip(axes, block, strict=True)):  # from blocks to points
             below = np.searchsorted(i, np.arange(len(t)), side="right") - 1
@@ -263,6 +292,11 @@ def invert(p: np.ndarray, t: np.ndarray, f: np.ndarray) -> np.ndarray:
 
     ends = (np.full(len(p), t[0] - 1), np.full(len(p), t[-1] + 1))
     return elementwise.find_root(gap, ends, args=(p, np.arange(len(p)))).x
+
+
+def _log_moment(t: np.ndarray) -> np.ndarray:
+    """Logarithm of (x / c)^2 at points (d, G), for the largest x; less 12, as moments may end at 5e-12."""
+    return np.maximum(2 * (t - np.exp(-t)).max(axis=0) - 12, 0)
 
 
 def _grid(axes: Sequence[np.ndarray]) -> np.ndarray:

@@ -43,7 +43,8 @@ class Tree:
         """Rough logarithms of the last d of the spreads; `theta` as in `up`."""
         rough = np.std(self.mean) or theta[1]
         within = np.sqrt(self.squares / self.repeats) if self.repeats and not self.known else rough
-        return np.log([*[rough] * (d - (not self.known)), *[within] * (not self.known)])
+        sigma = np.sqrt(within * rough)  # no more than `rough`, if σ explains all; no less than `within`
+        return np.log([*[rough] * (d - (not self.known)), *[sigma] * (not self.known)])
 
     def up(self, tau: np.ndarray, sigma: np.ndarray, theta: tuple) -> tuple[np.ndarray, list]:
         """Pass messages up the tree.
