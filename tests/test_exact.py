@@ -4,6 +4,7 @@ import json
 from itertools import pairwise
 from pathlib import Path
 
+import arviz
 import numpy as np
 import pytest
 import scipy.stats
@@ -82,8 +83,10 @@ def dense(data, tau, sigma, theta=(10, 3)):
     noise = np.diag(sigma**2) if sigma.shape == y.shape else sigma[..., None, None] ** 2 * np.eye(len(y))
     own = theta[1] ** 2 + (paths * variance) @ paths.T
     cross = theta[1] ** 2 + (paths * variance) @ leaves.T
-    C = theta[1] ** 2 + (leaves * variance) @ leaves.T + noise
-    L = np.linalg.cholesky(C)
+    # one matrix is worth extended precision: σ² far below τ² is lost when the two are added
+    wide = np.longdouble if variance.ndim == 2 else float
+    C = theta[1] ** 2 + (leaves * variance.astype(wide)) @ leaves.T + noise
+    L = np.linalg.cholesky(C.astype(float))
     z = np.linalg.solve(L, np.broadcast_to((y - theta[0])[:, None], (*L.shape[:-1], 1)))
     gain = np.linalg.solve(L, np.swapaxes(cross, -1, -2))
     log_p = -(z[..., 0] ** 2).sum(-1) / 2 - np.log(np.diagonal(L, axis1=-2, axis2=-1)).sum(-1)
@@ -140,8 +143,8 @@ def test_passes_agree_with_dense_matrices(data, tau, sigma):
     means, variances = (x[:, 0] for x in found.describe(*points))
     assert means + found.shift == pytest.approx(mean, rel=1e-7, abs=1e-7)
     assert variances == pytest.approx(variance, rel=1e-6, abs=1e-9)
-    last = len(means) - 1
-    assert [x[0] for x in found.describe(*points, only=last)] == [means[last], variances[last]]
+    alone = np.array([found.describe(*points, only=node) for node in range(len(means))])[..., 0].T
+    assert alone == pytest.approx(np.array([means, variances]), rel=1e-12, abs=1e-12)
 
 
 def panels(edges):
@@ -541,3 +544,193 @@ def test_a_sampler_that_never_saw_the_neck_gets_bad_marks(post, exact_draws):
     assert marks["tau"] > 10
     assert marks["P(tau < 0.1)"] < -10
     assert np.isnan(helpers.score(exact_draws, post, below=1e-12)["error_in_mcse"][-1])
+
+
+# --- corners ------------------------------------------------------------------------------------------
+
+
+def half_cauchy(x, scale):
+    return scipy.stats.halfcauchy(scale=scale).logpdf(x)
+
+
+def by_sum(data, sigma, log_prior, theta=(10, 3)):
+    """Posterior with known errors by a sum over log τ: τ, probabilities, log evidence, means, variances."""
+    u = np.arange(-30, 60, 0.01)
+    tree = Tree(data, "y", sigma)
+    points = np.tile(np.exp(u), (tree.K, 1)), np.ones(len(u)), theta
+    log_p = tree.up(*points)[0] + log_prior(np.exp(u)) + u
+    mean, variance = tree.describe(*points)
+    p = np.exp(log_p - log_p.max())
+    return np.exp(u), p / p.sum(), log_p.max() + np.log(p.sum() * 0.01), mean + tree.shift, variance
+
+
+def test_moments_and_tails_are_right_under_a_heavy_tail():
+    """Two groups and a half-Cauchy: the density of τ falls off as τ^-4, its second moment as 1/τ."""
+    data = tree([[2], [1, 1]], [9.0, 11])
+    post = exact_posterior(data, {"tau": scipy.stats.halfcauchy(scale=5)}, sigma=[1, 1])
+    tau, p, log_evidence, mean, variance = by_sum(data, np.ones(2), lambda x: half_cauchy(x, 5))
+    assert post.log_evidence == pytest.approx(log_evidence, abs=1e-11)
+    assert post.mean("tau") == pytest.approx(p @ tau, rel=1e-10)
+    assert post.sd("tau") == pytest.approx(np.sqrt(p @ (tau - p @ tau) ** 2), rel=1e-9)
+    below = p @ scipy.stats.norm.cdf(4, mean[1], np.sqrt(variance[1]))
+    assert post.cdf("theta_1[1]", 4) == pytest.approx(below, rel=1e-9)
+    separate = exact_posterior(
+        data, {"tau": [scipy.stats.halfcauchy(scale=5)]}, sigma=[1, 1], shared_tau=False
+    )
+    assert separate.sd("tau[1]") == pytest.approx(post.sd("tau"), rel=1e-12)
+
+
+def test_a_spread_without_a_standard_deviation_is_refused():
+    for data, prior in [
+        (tree([[1], [1]], [9.0]), scipy.stats.halfcauchy(scale=5)),
+        (tree([[2], [1, 1]], [9.0, 11]), scipy.stats.uniform(0, 1e300)),
+    ]:
+        with pytest.raises(ValueError, match="no posterior exists, or a spread has no standard deviation"):
+            exact_posterior(data, {"tau": prior}, sigma=np.ones(len(data["y"])))
+
+
+@pytest.mark.parametrize("scale", [10, 1.5])
+def test_a_prior_with_an_edge_is_refused(scale):
+    data = tree([[3], [2, 2, 1]], [9.0, 10, 12, 11.5, 9.3])
+    with pytest.raises(ValueError, match="jumps to zero"):
+        exact_posterior(data, {"tau": scipy.stats.uniform(0, scale)})
+    # where the edge is out of sight, it does no harm
+    far = exact_posterior(data, {"tau": scipy.stats.truncnorm(0, 30, scale=scale)})
+    assert far.mean("tau") == pytest.approx(exact_posterior(data, {"tau": scale}).mean("tau"), rel=1e-10)
+
+
+def test_the_higher_of_two_peaks_is_found():
+    """Groups that agree within and differ much between, and a prior that allows no such τ: σ explains all."""
+    data = tree([[3], [3, 3, 2]], [-1500, -1500.001, -1500.002, 4100, 4100.001, 4100.002, -13100, -13100.001])
+    post = exact_posterior(data, {"theta": (10, 0.03), "tau": 30, "sigma": 60})
+    assert 900 < post.mean("sigma") < 1300
+    u, v = np.meshgrid(np.linspace(-20, 8, 600), np.linspace(6, 8, 500), indexing="ij")
+    log_p = post.log_density(np.exp(u.ravel()), np.exp(v.ravel())) + u.ravel() + v.ravel()
+    area = (u[1, 0] - u[0, 0]) * (v[0, 1] - v[0, 0])
+    assert post.log_evidence == pytest.approx(
+        log_p.max() + np.log(np.exp(log_p - log_p.max()).sum() * area), abs=1e-6
+    )
+
+
+def test_accuracy_tells_when_a_rule_converges_slowly():
+    """A kink in the prior: halving the step does not square the error, and the estimate must not say so."""
+    data, kink = tree([[3], [2, 2, 1]], [9.0, 10, 12, 11.5, 9.3]), scipy.stats.laplace(1, 0.3)
+    tau, p, *_ = by_sum(data, np.ones(5), kink.logpdf)
+    for tolerance in (1e-2, 1e-5):
+        post = exact_posterior(data, {"tau": kink}, sigma=np.ones(5), tolerance=tolerance)
+        assert abs(post.mean("tau") - p @ tau) / post.sd("tau") < 3 * post.accuracy + 1e-5
+
+
+@pytest.mark.parametrize("what", ["mean", "variance"])
+def test_accuracy_covers_every_quantity(what):
+    rule = quadrature.Rule(lambda x: -x.sum(axis=0), np.zeros(1), cost=2)
+
+    def describe(x):
+        odd = np.isin(x, rule.x[:, 1::2]).astype(float)
+        return (odd, np.ones(x.shape)) if what == "mean" else (np.zeros(x.shape), 1 + odd)
+
+    assert rule.moments(lambda x: (x, np.zeros(x.shape)))[2] < 1e-10
+    assert rule.moments(describe)[2] > 1e-2
+
+
+def test_far_from_zero_whole_numbers_lose_nothing():
+    y = np.array([9.0, 10, 12, 8, 11])
+    near, far = (
+        exact_posterior(tree([[2], [2, 3]], y + away), {"theta": (10 + away, 3)}) for away in (0, 2.0**40)
+    )
+    for name in ("tau", "sigma"):
+        assert far.mean(name) == pytest.approx(near.mean(name), rel=1e-9)
+    assert far.sd("theta_1") == pytest.approx(near.sd("theta_1"), rel=1e-9)
+    assert far.log_evidence == pytest.approx(near.log_evidence, abs=1e-9)
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1e9])
+def test_a_single_measurement_does_not_depend_on_the_unit(unit):
+    prior = {"theta": (10 * unit, 3 * unit), "tau": 5 * unit, "sigma": 5 * unit}
+    post, other = (
+        exact_posterior(tree([[1], [1]], [9.0])),
+        exact_posterior(tree([[1], [1]], [9.0 * unit]), prior),
+    )
+    assert other.mean("tau") / unit == pytest.approx(post.mean("tau"), rel=1e-8)
+
+
+def test_known_errors_of_repeated_measurements_agree_with_dense_matrices():
+    data, sigma = tree([[2], [3, 2]], [9.0, 10, 12, 8, 11]), np.array([0.5, 2, 1, 3, 0.1])
+    post = exact_posterior(data, sigma=sigma)
+    log_p, _, mean, variance = dense(data, [0.7], sigma)
+    assert post.log_density(0.7) == pytest.approx(log_p + half_normal(0.7, 5), abs=1e-11)
+    table = post.conditional(0.7)
+    assert table["mean"].to_numpy() == pytest.approx(mean, abs=1e-11)
+    assert table["sd"].to_numpy() == pytest.approx(np.sqrt(variance), abs=1e-11)
+
+
+def test_ties_do_no_harm_if_errors_are_known():
+    data = tree([[2], [2, 2]], [9.0, 9, 10, 10])
+    assert exact_posterior(data, sigma=np.ones(4)).mean("theta") == pytest.approx(9.6, abs=0.1)
+    with pytest.raises(ValueError, match="equal within every group"):
+        exact_posterior(data)
+
+
+def test_a_node_zero_is_refused(data):
+    index = data["index_2"].copy()
+    index[3] = 0
+    with pytest.raises(ValueError, match="'index_2' is 0 at position 4: give a node from 1 to 8"):
+        exact_posterior(data | {"index_2": index})
+
+
+def test_quantiles_of_a_normal_node_reach_far_out():
+    post = exact_posterior(tree([[2], [1, 1]], [9.0, 11]), {"theta": (10, 1e-6)})
+    p = [1e-8, 0.5, 1 - 1e-8]
+    assert (post.quantile("theta", p) - 10) / 1e-6 == pytest.approx(scipy.stats.norm.ppf(p), abs=1e-3)
+
+
+def test_draws_with_one_tau_per_level_use_it_at_its_level():
+    data = tree([[3], [2, 2, 2], [1] * 6], [5.0, 5.1, 10, 10.1, 15, 15.2])
+    post = exact_posterior(data, {"tau": [5, 0.1], "sigma": 0.1}, shared_tau=False)
+    sample = post.draws(400, seed=1)
+    tau, sigma = sample["posterior"]["tau"].values[0], helpers.draws(sample, "sigma")
+    for name in ("theta", "theta_1[2]", "theta_2[3]"):
+        tables = [
+            post.conditional(t, s).filter(name=name).row(0) for t, s in zip(tau[:200], sigma, strict=False)
+        ]
+        z = [
+            (x - row[-2]) / row[-1] for x, row in zip(helpers.draws(sample, name)[:200], tables, strict=True)
+        ]
+        assert scipy.stats.kstest(z, "norm").pvalue > 1e-3
+    assert not np.array_equal(post.draws(400, seed=2)["posterior"]["tau"], sample["posterior"]["tau"])
+
+
+def test_marks_take_each_chain_for_itself(post):
+    """Chains that disagree make the estimate less certain than their draws in a row would."""
+    draw = np.random.default_rng(1).normal(np.array([[5], [9]]), size=(2, 500))
+    named = {"theta": draw, "tau": np.abs(draw), "sigma": np.abs(draw)}
+    named |= {f"theta_{k}": np.repeat(draw[..., None], n, axis=-1) for k, n in ((1, 3), (2, 8), (3, 17))}
+    mcse = helpers.score(arviz.from_dict({"posterior": named}), post)["mcse"][0]
+    assert mcse == pytest.approx(float(arviz.mcse(draw)), rel=1e-12)
+
+
+def test_one_tau_per_level_goes_to_its_level():
+    data = tree([[2], [2, 1], [2, 1, 1]], [9.0, 9.5, 12, 8])
+    post = exact_posterior(data, {"theta": (9, 7), "tau": [2, 1]}, shared_tau=False)
+    tau, sigma = np.array([[0.5, 3], [3, 0.5]]), np.array([0.7, 1.3])
+    table = post.conditional(tau, sigma=0.7)
+    for i, pair in enumerate(tau):
+        log_p = dense(data, pair, sigma[i], theta=(9, 7))[0]
+        log_p += half_normal(pair, [2, 1]).sum() + half_normal(sigma[i], 5)
+        assert post.log_density(tau, sigma)[i] == pytest.approx(float(log_p), abs=1e-10)
+        assert post.log_density(pair, sigma)[i] == pytest.approx(float(log_p), abs=1e-10)
+        *_, mean, variance = dense(data, pair, 0.7, theta=(9, 7))
+        rows = table.filter((table["tau[1]"] == pair[0]) & (table["tau[2]"] == pair[1]))
+        assert rows["mean"].to_numpy() == pytest.approx(mean, abs=1e-10)
+        assert rows["sd"].to_numpy() == pytest.approx(np.sqrt(variance), abs=1e-10)
+    with pytest.raises(ValueError, match=r"tau has shape \(3,\): give one for each of the 2 levels"):
+        post.conditional([1, 2, 3])
+
+
+def test_draws_use_the_prior_of_theta():
+    """One group, a measurement that says little, and a narrow prior far away: θ is what the prior says."""
+    data = tree([[1], [1]], [9.0])
+    post = exact_posterior(data, {"theta": (30, 0.5)}, sigma=[20.0])
+    theta = helpers.draws(post.draws(2000, seed=1), "theta")
+    assert scipy.stats.kstest(post.cdf("theta", theta), "uniform").pvalue > 1e-3
+    assert theta.std() == pytest.approx(0.5, rel=0.1)
