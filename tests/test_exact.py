@@ -633,6 +633,22 @@ def test_accuracy_covers_every_quantity(what):
     assert rule.moments(describe)[2] > 1e-2
 
 
+def test_accuracy_is_that_of_the_worst_axis_and_what_is_unknown_is_refined(data, post, monkeypatch):
+    moments, calls = quadrature.Rule.moments, []
+
+    def first_unknown(rule, describe):
+        calls.append(rule.x.shape[1])
+        mean, sd, errors = moments(rule, describe)
+        return mean, sd, errors * np.nan if len(calls) == 1 else np.array([1e-12, 3e-11])
+
+    monkeypatch.setattr(quadrature.Rule, "moments", first_unknown)
+    refined = exact_posterior(data)
+    assert len(calls) == 2
+    assert calls[1] > 2 * calls[0]
+    assert refined.accuracy == 3e-11
+    assert refined.mean("tau") == pytest.approx(post.mean("tau"), rel=1e-10)
+
+
 def test_far_from_zero_whole_numbers_lose_nothing():
     y = np.array([9.0, 10, 12, 8, 11])
     near, far = (
