@@ -174,8 +174,8 @@ class ExactPosterior:
     log_evidence : float
         Natural logarithm of the density of the measurements under the model, all parameters integrated out.
     accuracy : float
-        Estimate of the largest error: of the evidence (relative), of any mean (in sds) and of any sd
-        (relative). Found by comparing two rules of integration; see `helpers.quadrature.Rule.moments`.
+        Estimate, not a bound, of the largest error: of the evidence (relative), of any mean (in sds) and of
+        any sd (relative). Found by comparing rules of integration; see `helpers.quadrature.Rule.moments`.
     """
 
     def __init__(self, tree: Tree, priors: dict[str, Callable], theta: tuple, tolerance: float):

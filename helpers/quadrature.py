@@ -19,7 +19,7 @@ _FLOOR = -5.0  # of t: x is 1e-62 c there
 # Longest step along an axis, and longest step in units of the peak's width there. A wide peak is limited by
 # singularities off the real axis, a narrow one needs points within it. With one or two variables the steps
 # suit sinc interpolation as well; with more that would cost too much.
-_STEPS = {1: (0.1, 0.45), 2: (0.1, 0.45), 3: (0.25, 0.6)}
+_STEPS = {1: (0.07, 0.3), 2: (0.07, 0.3), 3: (0.2, 0.5), 4: (0.25, 0.6)}
 _JUMP = (
     "the density jumps to zero, and the rule does not converge: give priors smooth on all positive numbers"
 )
@@ -61,7 +61,7 @@ class Rule:
 
     def __init__(self, log_density: Callable, guess: np.ndarray, cost: int):
         self._log_density, self._cost, self._d = log_density, cost, len(guess)
-        widest, within = _STEPS[min(self._d, 3)]
+        widest, within = _STEPS[self._d]
         modes = self._modes(guess)
         self.centre = np.exp(modes[0])
         peak, nudge = np.full((self._d, 1), _PEAK), 1e-3 * np.eye(self._d)
@@ -100,6 +100,7 @@ class Rule:
             mean (in sds), of an sd (relative); nan if they are too coarse to tell. Half the step squares the
             error, up to a factor, so each is the square of the difference δ to a rule that leaves out every
             other point; or δ (δ / ε)², if that is more, where ε is what leaving out three of four changes.
+            Rounding is added.
         """
         reference = describe(self.x[:, [self.weights.argmax()]])[0]  # so that squares do not drown variances
         sums = np.zeros((1 + 2 * self._d, 3, len(reference)))  # of each rule: weights, means, squares
@@ -120,7 +121,8 @@ class Rule:
             gaps = np.array([Z / Z[0] - 1, (mean - mean[0]) / sd[0], sd / sd[0] - 1])
             half, quarter = np.max(np.abs(gaps[:, 1:]), axis=(0, 2)).reshape(2, self._d)
             errors = np.maximum(half**2, half * (half / np.fmin(quarter, 1)) ** 2)
-        return reference[:, 0] + mean[0], sd[0], errors
+        rounding = np.finfo(float).eps * (10 + abs(self._top))  # of the logarithm, so relative in the density
+        return reference[:, 0] + mean[0], sd[0], errors + rounding
 
     def marginal(self, axis: int) -> tuple[np.ndarray, np.ndarray]:
         """Density of one variable's t, at equal steps short enough for sinc interpolation.
