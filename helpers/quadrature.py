@@ -55,8 +55,8 @@ class Rule:
     Raises
     ------
     ValueError
-        If the density, or the second moment of a variable, does not fall off towards zero or infinity, or
-        if it jumps to zero, as then the rule does not converge.
+        If the density, or the second moment of a variable, does not fall off towards zero or infinity; if
+        it jumps to zero, as then the rule does not converge; or if the grid is too large for memory.
     """
 
     def __init__(self, log_density: Callable, guess: np.ndarray, cost: int):
@@ -223,6 +223,11 @@ class Rule:
         """Compute the density at all points."""
         ends = zip(self._steps, self._ends, strict=True)
         self.axes = [_PEAK + step * np.arange(low, high + 1) for step, (low, high) in ends]
+        if (points := np.prod([float(len(t)) for t in self.axes])) > _MOST / 20:
+            raise ValueError(
+                f"a grid of {points:.0e} points for {self._d} variables is too much for memory: give priors "
+                "with lighter tails, or fewer variables"
+            )
         log_f = self._log_f_where_it_counts(self.axes)
         kept = np.nonzero(np.isfinite(log_f))
         self._kept = np.array(kept)

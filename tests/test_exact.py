@@ -307,6 +307,12 @@ def test_accuracy_is_no_better_than_claimed_and_a_coarse_rule_is_refined(data, m
         exact_posterior(data)
 
 
+def test_a_grid_too_large_for_memory_is_refused(data, monkeypatch):
+    monkeypatch.setattr(quadrature, "_MOST", 1e4)
+    with pytest.raises(ValueError, match=r"a grid of .* points for 2 variables is too much for memory"):
+        exact_posterior(data)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
