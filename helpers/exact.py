@@ -18,9 +18,8 @@ from scipy.special import ndtr
 
 from helpers.plots import draws
 from helpers.quadrature import Rule, integral, invert, parts, to_t
-from helpers.tree import Tree
+from helpers.tree import Tree, read_prior
 
-PRIOR = {"theta": (10, 3), "tau": 5, "sigma": 5}
 _VARIABLES = 4  # more spreads than these are refused: each multiplies the points by 20 to 60
 
 
@@ -78,29 +77,17 @@ def exact_posterior(
     True
     """
     tree = Tree(data, values, sigma)
-    prior = dict(PRIOR) | dict(prior or {})
-    if unknown := [name for name in prior if name not in PRIOR]:
-        raise ValueError(f"no prior for {unknown[0]!r}: give some of theta, tau and sigma")
-    spreads = (
-        list(prior["tau"]) if np.iterable(prior["tau"]) else [prior["tau"]] * (1 if shared_tau else tree.K)
-    )
-    if len(spreads) != (1 if shared_tau else tree.K):
-        raise ValueError(
-            f"prior of tau has length {len(spreads)}: give one, or one per level with shared_tau=False"
-        )
+    theta, spreads, sigma_prior = read_prior(prior, 1 if shared_tau else tree.K)
     names = ["tau"] if shared_tau else [f"tau[{k + 1}]" for k in range(tree.K)]
     priors = {name: _log_prior(name, given) for name, given in zip(names, spreads, strict=True)}
     if not tree.known:
-        priors["sigma"] = _log_prior("sigma", prior["sigma"])
+        priors["sigma"] = _log_prior("sigma", sigma_prior)
     if len(priors) > _VARIABLES:
         raise ValueError(
             f"{len(priors)} variables to integrate over, {', '.join(priors)}: at most {_VARIABLES} can be "
             "carried; use shared_tau=True or fewer levels"
         )
-    theta = prior["theta"]
-    if np.shape(theta) != (2,) or not (np.all(np.isfinite(theta)) and theta[1] > 0):
-        raise ValueError(f"prior of theta is {theta!r}: give its mean and its standard deviation, above 0")
-    return ExactPosterior(tree, priors, (float(theta[0]), float(theta[1])), tolerance)
+    return ExactPosterior(tree, priors, theta, tolerance)
 
 
 def _log_prior(name: str, given) -> Callable:

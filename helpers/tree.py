@@ -1,10 +1,93 @@
-"""A tree of groups with normal measurements at its leaves, and the messages that pass along it."""
+"""A tree of groups with normal measurements at its leaves: written flat, and messages along it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
+from numbers import Real
 
 import numpy as np
 from scipy.sparse import csr_array
+
+PRIOR = {"theta": (10, 3), "tau": 5, "sigma": 5}
+
+
+def tree_data(
+    data: Mapping,
+    prior: Mapping | None = None,
+    values: str = "y",
+    shared_tau: bool = True,
+    weight: float | Sequence = 0,
+    write_nodes: bool = False,
+) -> dict[str, int | float | np.ndarray]:
+    """Write the same tree flat: the data of the Stan programs for any depth, `tree` and `tree_marginal`.
+
+    Nodes of all levels are counted through, level by level from the top: with 3 days and 8 batches, batch 1
+    is node 4. What leaves were measured to be is summed up, so the dictionary is as long as the tree has
+    nodes.
+
+    Parameters
+    ----------
+    data
+        The dictionary that `stan_data` gives, for any number of levels. Arrays may be lists. Not modified.
+    prior
+        Priors that differ from those of the lessons, in the unit of the measurements: ``theta``, mean and
+        standard deviation of its normal prior, by default (10, 3); ``tau`` and ``sigma``, the scale of a
+        half-normal, by default 5. If every level has its own τ, ``tau`` may be a list of K.
+    values
+        The item of `data` that holds the measurements.
+    shared_tau
+        Whether all levels have the same τ; if not, each has its own.
+    weight
+        For `tree` only: how the nodes are moved, from 0, noncentered, to 1, centered. One number; or a list
+        of K entries, one for each level, each a number or an array with one for each node of the level.
+    write_nodes
+        Whether the programs write every node with every draw, as ``node[1]``, ``node[2]``, …
+
+    Returns
+    -------
+    dict
+        ``K``, the number of levels; ``J`` (K), nodes of each level; ``parent``, of every node, 0 standing
+        for the population; of every leaf ``n``, the number of its measurements, ``y_mean``, their mean, and
+        ``y_squares``, the sum of their squared distances from it; ``weight`` of every node; ``shared_tau``
+        and ``write_nodes`` (0 or 1); ``prior_theta`` (2), ``prior_tau`` (1, or K), ``prior_sigma``.
+
+    Raises
+    ------
+    ValueError
+        If an item of `data` is missing or malformed, a prior is, or a weight. The message names the item,
+        the node or the level, and the remedy.
+
+    Examples
+    --------
+    >>> two_levels = {"J_1": 2, "J_2": 3, "index_1": [1, 2, 2], "index_2": [1, 1, 2, 3], "y": [9, 11, 9, 8]}
+    >>> flat = tree_data(two_levels)
+    >>> flat["J"].tolist(), flat["parent"].tolist(), flat["n"].tolist(), flat["y_mean"].tolist()
+    ([2, 3], [0, 0, 1, 2, 2], [2, 1, 1], [10.0, 9.0, 8.0])
+    """
+    sizes, parents, leaf, y, _ = _read(data, values, None)
+    K = len(sizes)
+    first = np.cumsum([0, *sizes])  # nodes above each level
+    n = np.bincount(leaf)
+    mean = y.mean() + np.bincount(leaf, y - y.mean()) / n
+    theta, taus, sigma = read_prior(prior, 1 if shared_tau else K)
+    for name, scale in [*(("tau", tau) for tau in taus), ("sigma", sigma)]:
+        if not (isinstance(scale, Real) and np.isfinite(scale) and scale > 0):
+            raise ValueError(f"prior of {name} is {scale!r}: give the scale of a half-normal, above 0")
+    return {
+        "K": K,
+        "J": np.array(sizes),
+        "parent": np.concatenate(
+            [np.zeros(sizes[0], dtype=np.int64), *(parent + 1 + first[k] for k, parent in enumerate(parents))]
+        ),
+        "n": n,
+        "y_mean": mean,
+        "y_squares": np.bincount(leaf, (y - mean[leaf]) ** 2),
+        "weight": _weights(weight, sizes),
+        "shared_tau": int(shared_tau),
+        "write_nodes": int(write_nodes),
+        "prior_theta": np.array(theta),
+        "prior_tau": np.array(taus, dtype=float),
+        "prior_sigma": float(sigma),
+    }
 
 
 class Tree:
@@ -125,6 +208,40 @@ def _product(mean, variance, other_mean, other_variance) -> tuple[np.ndarray, np
     """Multiply two normal densities; the first may have variance 0."""
     gain = variance / (variance + other_variance)
     return mean + gain * (other_mean - mean), gain * other_variance
+
+
+def read_prior(prior: Mapping | None, taus: int) -> tuple[tuple[float, float], list, object]:
+    """Fill in the priors of the lessons: mean and sd of θ, one entry for each of the τ, and σ."""
+    prior = PRIOR | dict(prior or {})
+    if unknown := [name for name in prior if name not in PRIOR]:
+        raise ValueError(f"no prior for {unknown[0]!r}: give some of theta, tau and sigma")
+    theta, tau = prior["theta"], prior["tau"]
+    if np.shape(theta) != (2,) or not (np.all(np.isfinite(theta)) and theta[1] > 0):
+        raise ValueError(f"prior of theta is {theta!r}: give its mean and its standard deviation, above 0")
+    tau = list(tau) if np.iterable(tau) else [tau] * taus
+    if len(tau) != taus:
+        raise ValueError(
+            f"prior of tau has length {len(tau)}: give one, or one per level with shared_tau=False"
+        )
+    return (float(theta[0]), float(theta[1])), tau, prior["sigma"]
+
+
+def _weights(weight, sizes: list[int]) -> np.ndarray:
+    """Write out the weight of every node."""
+    levels = list(weight) if np.iterable(weight) else [weight] * len(sizes)
+    if len(levels) != len(sizes):
+        raise ValueError(f"weight has length {len(levels)}: give one number, or {len(sizes)}, one per level")
+    nodes = []
+    for k, (given, size) in enumerate(zip(levels, sizes, strict=True), start=1):
+        w = np.asarray(given, dtype=float)
+        if w.shape not in ((), (size,)):
+            raise ValueError(f"weight of level {k} has shape {w.shape}: give one number, or {size}")
+        nodes.append(np.broadcast_to(w, size))
+        bad = ~((nodes[-1] >= 0) & (nodes[-1] <= 1))
+        if bad.any():
+            i = bad.argmax()
+            raise ValueError(f"weight of node {i + 1} of level {k} is {nodes[-1][i]}: give 0 to 1")
+    return np.concatenate(nodes)
 
 
 def _read(data: Mapping, values: str, sigma) -> tuple:

@@ -1,0 +1,108 @@
+/*
+ * The hierarchical model for a tree of any depth, anywhere between noncentered and centered.
+ *
+ *   theta ~ Normal, tau ~ HalfNormal, sigma ~ HalfNormal    priors are data
+ *   node[j] ~ Normal(parent of node j, tau)                 nodes of all levels in one vector
+ *   y       ~ Normal(leaf, sigma)                           single measurements
+ *
+ * The sampler moves x.  With w[j] the weight of node j,
+ *
+ *   x[j] ~ Normal(w[j] parent, tau^w[j]),    node[j] = parent + tau^(1 - w[j]) (x[j] - w[j] parent).
+ *
+ * Weight 0 is noncentered (x is the standardised offset), weight 1 centered (x is the node itself).
+ *
+ * Of a leaf's measurements only their number, mean and sum of squares matter, so the cost goes with the
+ * nodes, not with the measurements.  helpers.tree_data makes the data.  theta, tau, sigma, node and y in
+ * the unit of the measurements.
+ */
+functions {
+#include tree.stanfunctions
+
+  // All nodes, level by level from the top.  blend[k] is 0 or 1 if all nodes of level k have this weight.
+  vector nodes(vector x, real theta, vector tau, array[] int parent, array[] int last,
+               vector weight, array[] int blend) {
+    vector[rows(x)] node;
+    int a = 1;
+    for (k in 1:size(last)) {
+      int b = last[k];
+      real spread = tau[min(k, rows(tau))];
+      vector[b - a + 1] up;
+      if (k == 1) up = rep_vector(theta, b);
+      else up = node[parent[a:b]];
+      if (blend[k] == 0) node[a:b] = up + spread * x[a:b];
+      else if (blend[k] == 1) node[a:b] = x[a:b];
+      else node[a:b] = up + exp((1 - weight[a:b]) * log(spread)) .* (x[a:b] - weight[a:b] .* up);
+      a = b + 1;
+    }
+    return node;
+  }
+}
+
+data {
+  int<lower=1> K;                                   // levels of nodes below the population
+  array[K] int<lower=1> J;                          // nodes of each level
+  array[sum(J)] int<lower=0, upper=sum(J)> parent;  // parent of each node, 0 for the population
+  vector<lower=1>[J[K]] n;                          // measurements of each leaf
+  vector[J[K]] y_mean;                              // their mean
+  vector<lower=0>[J[K]] y_squares;                  // sum of their squared distances from it
+  int<lower=0, upper=1> shared_tau;                 // 1: one tau, 0: one for each level
+  vector<lower=0, upper=1>[sum(J)] weight;          // 0: noncentered ... 1: centered
+  int<lower=0, upper=1> write_nodes;                // whether to write the nodes with every draw
+  vector[2] prior_theta;                            // mean and sd
+  vector<lower=0>[shared_tau ? 1 : K] prior_tau;    // scale of the half-normal
+  real<lower=0> prior_sigma;                        // the same for sigma
+}
+
+transformed data {
+  int M = sum(J);
+  int T = shared_tau ? 1 : K;
+  array[K] int last = last_nodes(J);
+  array[K] int blend = rep_array(-1, K);
+  vector[J[K]] root_n = sqrt(n);
+  real repeats = sum(n) - J[K];                     // measurements beyond the first of each leaf
+  real squares = sum(y_squares);
+  for (k in 1:K) {
+    vector[J[k]] w = weight[(last[k] - J[k] + 1):last[k]];
+    if (min(w) == 1) blend[k] = 1;
+    if (max(w) == 0) blend[k] = 0;
+  }
+  check_tree(J, parent);
+}
+
+parameters {
+  real theta;
+  vector<lower=0>[T] tau;
+  real<lower=0> sigma;
+  vector[M] x;
+}
+
+model {
+  vector[M] own = nodes(x, theta, tau, parent, last, weight, blend);
+
+  theta ~ normal(prior_theta[1], prior_theta[2]);
+  tau ~ normal(0, prior_tau);                       // half-normal: tau is declared positive
+  sigma ~ normal(0, prior_sigma);
+
+  for (k in 1:K) {
+    int a = last[k] - J[k] + 1;
+    int b = last[k];
+    real spread = tau[min(k, T)];
+    if (blend[k] == 0) x[a:b] ~ std_normal();
+    else {
+      vector[J[k]] up;
+      if (k == 1) up = rep_vector(theta, J[1]);
+      else up = own[parent[a:b]];
+      if (blend[k] == 1) x[a:b] ~ normal(up, spread);
+      else x[a:b] ~ normal(weight[a:b] .* up, exp(weight[a:b] * log(spread)));
+    }
+  }
+
+  // The same as y ~ normal(leaf, sigma) for single measurements, up to a constant.
+  root_n .* y_mean ~ normal(root_n .* own[(M - J[K] + 1):M], sigma);
+  target += -repeats * log(sigma) - 0.5 * squares / square(sigma);
+}
+
+generated quantities {
+  vector[write_nodes ? M : 0] node;
+  if (write_nodes) node = nodes(x, theta, tau, parent, last, weight, blend);
+}
