@@ -18,6 +18,12 @@
 functions {
 #include tree.stanfunctions
 
+  // The parents of some nodes of one level.
+  vector above(vector node, real theta, array[] int parent) {
+    if (parent[1] == 0) return rep_vector(theta, size(parent));
+    return node[parent];
+  }
+
   // All nodes, level by level from the top.  blend[k] is 0 or 1 if all nodes of level k have this weight.
   vector nodes(vector x, real theta, vector tau, array[] int parent, array[] int last,
                vector weight, array[] int blend) {
@@ -26,12 +32,13 @@ functions {
     for (k in 1:size(last)) {
       int b = last[k];
       real spread = tau[min(k, rows(tau))];
-      vector[b - a + 1] up;
-      if (k == 1) up = rep_vector(theta, b);
-      else up = node[parent[a:b]];
-      if (blend[k] == 0) node[a:b] = up + spread * x[a:b];
+      if (blend[k] == 0 && k == 1) node[a:b] = theta + spread * x[a:b];
+      else if (blend[k] == 0) node[a:b] = node[parent[a:b]] + spread * x[a:b];
       else if (blend[k] == 1) node[a:b] = x[a:b];
-      else node[a:b] = up + exp((1 - weight[a:b]) * log(spread)) .* (x[a:b] - weight[a:b] .* up);
+      else {
+        vector[b - a + 1] up = above(node, theta, parent[a:b]);
+        node[a:b] = up + exp((1 - weight[a:b]) * log(spread)) .* (x[a:b] - weight[a:b] .* up);
+      }
       a = b + 1;
     }
     return node;
@@ -59,6 +66,7 @@ transformed data {
   array[K] int last = last_nodes(J);
   array[K] int blend = rep_array(-1, K);
   vector[J[K]] root_n = sqrt(n);
+  vector[J[K]] root_n_y = root_n .* y_mean;
   real repeats = sum(n) - J[K];                     // measurements beyond the first of each leaf
   real squares = sum(y_squares);
   for (k in 1:K) {
@@ -83,22 +91,18 @@ model {
   tau ~ normal(0, prior_tau);                       // half-normal: tau is declared positive
   sigma ~ normal(0, prior_sigma);
 
-  for (k in 1:K) {
+  if (max(weight) == 0) x ~ std_normal();
+  else for (k in 1:K) {
     int a = last[k] - J[k] + 1;
     int b = last[k];
     real spread = tau[min(k, T)];
     if (blend[k] == 0) x[a:b] ~ std_normal();
-    else {
-      vector[J[k]] up;
-      if (k == 1) up = rep_vector(theta, J[1]);
-      else up = own[parent[a:b]];
-      if (blend[k] == 1) x[a:b] ~ normal(up, spread);
-      else x[a:b] ~ normal(weight[a:b] .* up, exp(weight[a:b] * log(spread)));
-    }
+    else if (blend[k] == 1) x[a:b] ~ normal(above(own, theta, parent[a:b]), spread);
+    else x[a:b] ~ normal(weight[a:b] .* above(own, theta, parent[a:b]), exp(weight[a:b] * log(spread)));
   }
 
   // The same as y ~ normal(leaf, sigma) for single measurements, up to a constant.
-  root_n .* y_mean ~ normal(root_n .* own[(M - J[K] + 1):M], sigma);
+  root_n_y ~ normal(root_n .* own[(M - J[K] + 1):M], sigma);
   target += -repeats * log(sigma) - 0.5 * squares / square(sigma);
 }
 
