@@ -4,7 +4,7 @@ from helpers.data import measurements, simulate, stan_data
 from helpers.exact import ExactPosterior, exact_posterior, score
 from helpers.models import StanError, stan_file, stan_model
 from helpers.plots import dots, draw_tree, draws, funnel
-from helpers.tree import tree_data
+from helpers.tree import tree_data, unflatten
 
 __all__ = [
     "ExactPosterior",
@@ -21,4 +21,5 @@ __all__ = [
     "stan_file",
     "stan_model",
     "tree_data",
+    "unflatten",
 ]

@@ -5,6 +5,7 @@ from itertools import pairwise
 from numbers import Real
 
 import numpy as np
+import xarray as xr
 from scipy.sparse import csr_array
 
 PRIOR = {"theta": (10, 3), "tau": 5, "sigma": 5}
@@ -88,6 +89,49 @@ def tree_data(
         "prior_tau": np.array(taus, dtype=float),
         "prior_sigma": float(sigma),
     }
+
+
+def unflatten(samples: xr.DataTree, flat: Mapping) -> xr.DataTree:
+    """Name what the programs for any depth write as the programs for three levels do.
+
+    Parameters
+    ----------
+    samples
+        What `arviz.from_cmdstanpy` gives for a fit of `tree` or `tree_marginal`.
+    flat
+        The dictionary that was fitted; see `tree_data`.
+
+    Returns
+    -------
+    xarray.DataTree
+        A copy in which ``tau`` is one number if all levels share it, and ``node``, if it was written, is
+        split into ``theta_1`` … ``theta_K``, with indices from 1: what `score`, `funnel` and
+        `ExactPosterior` know by these names.
+
+    Raises
+    ------
+    ValueError
+        If the samples have another number of nodes than the data.
+    """
+    named = samples["posterior"].to_dataset()
+    tau = named["tau"]
+    if flat["shared_tau"]:
+        named = named.drop_vars("tau").assign(tau=tau.squeeze(tau.dims[2:], drop=True))
+    if "node" in named:
+        node = named["node"].values
+        if node.shape[2] != sum(flat["J"]):
+            raise ValueError(
+                f"the samples have {node.shape[2]} nodes, the data {sum(flat['J'])}: give the data of the fit"
+            )
+        levels = np.split(node, np.cumsum(flat["J"])[:-1], axis=2)
+        named = named.drop_dims(named["node"].dims[2])
+        for k, level in enumerate(levels, start=1):
+            dim = f"theta_{k}_dim_0"
+            named[f"theta_{k}"] = (("chain", "draw", dim), level)
+            named = named.assign_coords({dim: np.arange(1, level.shape[2] + 1)})
+    out = samples.copy()
+    out["posterior"] = xr.DataTree(named)
+    return out
 
 
 class Tree:
