@@ -62,13 +62,18 @@ def stan_file(name: str | os.PathLike) -> Path:
         if not path.is_file():
             raise FileNotFoundError(f"no Stan program at {path.resolve()}: check the path")
         return path.resolve()
-    here = Path(__file__).resolve().parent
-    folders = [Path.cwd() / "stan", Path.cwd().parent / "stan", here.parent / "stan", here / "stan"]
+    folders = _folders()
     for folder in folders:
         if (folder / path.with_suffix(".stan")).is_file():
             return folder / path.with_suffix(".stan")
     known = sorted({program.stem for folder in folders for program in folder.glob("*.stan")})
     raise FileNotFoundError(f"no Stan program {str(name)!r}; there are {', '.join(known) or 'none'}")
+
+
+def _folders() -> list[Path]:
+    """Folders in which programs of the course are looked up, by order of preference."""
+    here = Path(__file__).resolve().parent
+    return [Path.cwd() / "stan", Path.cwd().parent / "stan", here.parent / "stan", here / "stan"]
 
 
 def stan_model(name: str | os.PathLike, **options: Any) -> "cmdstanpy.CmdStanModel":
@@ -82,7 +87,8 @@ def stan_model(name: str | os.PathLike, **options: Any) -> "cmdstanpy.CmdStanMod
     Parameters
     ----------
     name : str or path
-        Name of a program of the course, such as ``"centered"``, or the path of a ``.stan`` file.
+        Name of a program of the course, such as ``"centered"``, or the path of a ``.stan`` file. What it
+        includes may be beside it, or be the course's own ``tree.stanfunctions``.
     **options
         `stanc_options`, `cpp_options` and `user_header` of `cmdstanpy.CmdStanModel`.
 
@@ -118,7 +124,9 @@ def stan_model(name: str | os.PathLike, **options: Any) -> "cmdstanpy.CmdStanMod
         )
     compiler = CompilerOptions(**copy.deepcopy(options))  # a copy, because cmdstanpy adds to dictionaries
     compiler.validate()
-    compiler.add_include_path(str(source.parent))
+    for folder in (source.parent, *_folders()):  # a copy of a program may include what the original did
+        if folder.is_dir():
+            compiler.add_include_path(str(folder))
     entry = _cache() / f"{source.stem}-{_key(source, compiler)}"
 
     # CmdStan builds its own parts for new C++ options inside its own folder: those compiles take turns.
