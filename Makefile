@@ -64,8 +64,9 @@ claims: setup ## rerun the lessons with 20 other seeds (SEEDS=...) and report wh
 notebooks: setup | $(filter seeds,$(MAKECMDGOALS)) ## run the lessons and write the notebooks beside them
 	$(BIN)/python book/notebooks.py
 
-seeds: setup ## run the programs with forty seeds each: lessons/seeds.csv and lessons/schools.csv (six minutes)
+seeds: setup ## run the programs with many seeds: all tables in lessons/ but depth.csv (ten minutes)
 	$(BIN)/python book/seeds.py
+	$(BIN)/python book/centering.py
 
 picture: setup ## draw the funnel before and after for the README: lessons/funnel.png
 	$(BIN)/python book/picture.py
