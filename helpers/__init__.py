@@ -3,10 +3,11 @@
 from helpers.data import measurements, simulate, stan_data
 from helpers.exact import ExactPosterior, exact_posterior, score
 from helpers.models import StanError, stan_file, stan_model
-from helpers.plots import dots, draw_tree, draws, funnel
+from helpers.plots import COLORS, dots, draw_tree, draws, funnel
 from helpers.tree import tree_data, unflatten
 
 __all__ = [
+    "COLORS",
     "ExactPosterior",
     "StanError",
     "dots",
