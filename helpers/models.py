@@ -114,6 +114,11 @@ def stan_model(name: str | os.PathLike, **options: Any) -> "cmdstanpy.CmdStanMod
     ``STAN_MODEL_CACHE`` names. Programs unused for 30 days are removed from it.
     """
     from cmdstanpy.compilation import CompilerOptions
+    from cmdstanpy.utils import get_logger
+
+    # cmdstanpy sets up its log when it first speaks, over the level that a lesson chose: make it do so now
+    level = logging.getLogger("cmdstanpy").level
+    get_logger().setLevel(level or logging.getLogger("cmdstanpy").level)
 
     source = stan_file(name)
     known = {"stanc_options", "cpp_options", "user_header"}

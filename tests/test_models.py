@@ -196,3 +196,15 @@ def test_every_program_of_the_course_compiles_without_a_warning(source):
     asked = [stanc_path(), "--info", f"--include-paths={source.parent}", source]
     checked = subprocess.run(asked, capture_output=True, text=True)
     assert (checked.returncode, checked.stderr) == (0, "")
+
+
+def test_the_log_level_that_a_lesson_sets_holds_from_the_first_fit_on():
+    # in a process of its own: cmdstanpy sets up its log once, when it first speaks
+    code = """
+import logging
+logging.getLogger("cmdstanpy").setLevel(logging.ERROR)
+import helpers
+helpers.stan_model("funnel").sample(chains=1, show_progress=False, seed=1)
+"""
+    run = subprocess.run([sys.executable, "-c", code], cwd=COURSE, capture_output=True, text=True)
+    assert (run.returncode, run.stderr) == (0, "")
