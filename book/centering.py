@@ -127,6 +127,8 @@ def write(table: Table) -> None:
 
 
 if __name__ == "__main__":
-    logging.getLogger("cmdstanpy").setLevel(logging.ERROR)
+    logger = logging.getLogger("cmdstanpy")
+    logger.addHandler(logging.NullHandler())  # or cmdstanpy adds its own, which tells of every fit
+    logger.propagate = False
     for table in TABLES:
         write(table)
