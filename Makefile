@@ -64,16 +64,17 @@ claims: setup ## rerun the lessons with 20 other seeds (SEEDS=...) and report wh
 notebooks: setup | $(filter seeds,$(MAKECMDGOALS)) ## run the lessons and write the notebooks beside them
 	$(BIN)/python book/notebooks.py
 
-seeds: setup ## run the programs with many seeds: all tables in lessons/ but depth.csv (ten minutes)
+seeds: setup ## run the programs with many seeds: all tables in lessons/ but bench.csv (ten minutes)
 	$(BIN)/python book/seeds.py
 	$(BIN)/python book/centering.py
 
 picture: setup ## draw the funnel before and after for the README: lessons/funnel.png
 	$(BIN)/python book/picture.py
 
-bench: setup ## time what should be fast, as ratios measured in one run
+bench: setup ## time what should be fast, as ratios measured in one run: lessons/bench.csv (twenty minutes)
 	$(BIN)/python tests/bench_data.py
 	$(BIN)/python tests/bench_exact.py
+	$(BIN)/python tests/bench_trees.py
 
 lock: .venv/.ready ## pin the newest versions of all packages in requirements.txt
 	UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile pyproject.toml --group dev --upgrade --universal \

@@ -43,9 +43,10 @@ def main() -> None:
         for n, t in took.items():
             print(f"{labels:5} labels, {n:9,} rows: {t:6.3f} s, {1e9 * t / n:4.0f} ns a row")
         print(f"{labels:5} labels, time(4e6) / time(1e6): {took[4_000_000] / took[1_000_000]:.1f}")
-        for n in (10_000, 100_000):
+        for n in (10_000, 100_000, 1_000_000):
             ours, theirs = (
-                seconds(f, frame(n, labels), LEVELS, ["y"]) for f in (stan_data, df_to_datadict_hier)
+                seconds(f, frame(n, labels), LEVELS, ["y"], repeats=3)
+                for f in (stan_data, df_to_datadict_hier)
             )
             print(f"{labels:5} labels, {n:9,} rows, bebi103's time / ours: {theirs / ours:.1f}")
 

@@ -1,5 +1,6 @@
 """How the exact posterior scales with measurements and nodes: run `python tests/bench_exact.py`."""
 
+import itertools
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ DESIGNS = {
     "1,000": [5, 5, 6, [7] * 100 + [6] * 50],
     "10,000": [10, 10, 10, 10],
     "100,000": [90, 10, [6] * 400 + [5] * 500, [20] * 2900 + [21] * 2000],
+    "1,000,000": [282, 7, 15, [34] * 22830 + [33] * 6780],
 }
 
 
@@ -32,9 +34,10 @@ def main() -> None:
             f"{label:>12} measurements, {nodes:5,} nodes: {took[label]:6.3f} s, "
             f"{each:4.0f} µs a node, accurate to {post.accuracy:.0e}"
         )
-    print(f"time(100,000) / time(10,000): {took['100,000'] / took['10,000']:.1f}")
+    for few, many in itertools.pairwise(["10,000", "100,000", "1,000,000"]):
+        print(f"time({many}) / time({few}): {took[many] / took[few]:.1f}")
     frame = seconds(helpers.stan_data, df, LEVELS, "y")
-    print(f"100,000: time(exact_posterior) / time(stan_data): {took['100,000'] / frame:.0f}")
+    print(f"1,000,000: time(exact_posterior) / time(stan_data): {took['1,000,000'] / frame:.0f}")
 
 
 if __name__ == "__main__":
