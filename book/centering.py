@@ -27,7 +27,7 @@ SIZES = [1, 2, 4, 8, 16, 32, 64]  # measurements in each group
 RATIOS = [0.1, 0.2, 0.4, 0.8, 1.6, 3.2]  # true τ, where the true σ is 1
 DATA_SETS = range(1, 6)
 WEIGHTS = [0, 0.1, 0.25, 0.5, 0.75, 1]
-SEEDS = range(1, 41)
+SEEDS = range(1, 101)
 BELOW = 0.1
 
 
