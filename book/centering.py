@@ -1,8 +1,8 @@
 """Measure where the centered program wins, and what lies between it and the noncentered one.
 
 ``make seeds`` writes both tables anew, for the cells of lesson 6. ``lessons/centering.csv`` is the map: one
-level of groups, more or less well measured, fitted centered and noncentered. ``lessons/weights.csv`` has the 47
-measurements, fitted with every node at a weight from 0, noncentered, to 1, centered.
+level of groups, more or less well measured, fitted centered and noncentered. ``lessons/weights.csv`` has the
+47 measurements, fitted with every node at a weight from 0, noncentered, to 1, centered.
 """
 
 import hashlib

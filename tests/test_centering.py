@@ -38,7 +38,7 @@ def test_table_holds_every_setting_and_no_gaps(table):
 
 
 def test_a_cell_of_the_map_made_again_agrees():
-    # A cell in which both programs are right. Errors of the mean are normal, in posterior standard deviations,
+    # A cell in which both programs are right. Errors of the mean are normal, in posterior sds,
     # with variance 1 / ESS: 5 combined standard errors apart by chance once in 1.7 million. Over seeds the
     # logarithm of an ESS per gradient has a standard deviation of less than 0.25, so two of them differ by
     # log 6 = 1.8 about as seldom. The seed is fixed, so this is settled once for a machine and a CmdStan.
