@@ -451,13 +451,13 @@ def test_flat_tree_is_the_tree(tree):
     assert flat["prior_sigma"] == prior["sigma"]
 
 
-def test_squares_keep_their_digits_far_from_zero():
+def test_means_and_squares_keep_their_digits_far_from_zero():
     rng = np.random.default_rng(1)
-    away = rng.integers(-1000, 1000, 60) / 256  # numbers that 1e8 leaves as they are
-    leaf = np.repeat(np.arange(12), 5) + 1
-    near, far = (tree_data({"J_1": 12, "index_1": leaf, "y": y}) for y in (away, away + 1e8))
+    y = 1e8 + rng.normal(size=12_000)
+    leaf = np.tile(np.arange(12), 1000) + 1
+    near, far = (tree_data({"J_1": 12, "index_1": leaf, "y": y}) for y in (y - 1e8, y))  # exact
     assert far["y_squares"] == pytest.approx(near["y_squares"], rel=1e-12)
-    assert far["y_mean"] - 1e8 == pytest.approx(near["y_mean"], abs=2e-8)
+    assert far["y_mean"] - 1e8 == pytest.approx(near["y_mean"], abs=np.spacing(1e8))
 
 
 def test_lists_and_arrays_are_the_same_and_stay_as_they_were(data):
