@@ -304,21 +304,28 @@ def test_every_node_of_tree_marginal_has_the_exact_mean_and_variance(exact, marg
     assert np.abs(nodes_off(marginal_trees, exact)).max() < 5.5
 
 
+@pytest.mark.parametrize("shared_tau", [True, False])
 def test_nodes_of_tree_marginal_are_drawn_jointly_from_their_distribution_given_the_spreads(
-    marginal, data, flat
+    programs, marginal, data, flat, shared_tau
 ):
     """Whitened by the precision matrix of all nodes, draws of these are independent standard normal."""
+    runs = marginal[:5]
+    if not shared_tau:
+        flat = tree_data(data, shared_tau=False, write_nodes=True)
+        runs = [sample(programs["tree_marginal"], flat, seed, sig_figs=17) for seed in SEEDS[:5]]
+    level = np.repeat(range(3), flat["J"])
     u = []
-    for run in marginal[:5]:
+    for run in runs:
         found = run.stan_variables()
-        tau, sigma = found["tau"][:, :1, None], found["sigma"][:, None, None]
+        tau = np.broadcast_to(found["tau"], (4000, 3))[:, level]
+        sigma = found["sigma"][:, None, None]
         x = np.c_[found["theta"], found["node"]]
         Q, h = np.zeros((len(x), 29, 29)), np.zeros((len(x), 29))
         Q[:, 0, 0], h[:, 0] = 1 / 9, 10 / 9
         for j, parent in enumerate(flat["parent"], start=1):
             link = np.zeros(29)
             link[j], link[parent] = 1, -1
-            Q += np.outer(link, link) / tau**2
+            Q += np.outer(link, link) / tau[:, j - 1, None, None] ** 2
         for y, leaf in zip(data["y"], data["index_3"], strict=True):
             Q[:, 11 + leaf, 11 + leaf] += 1 / sigma[:, 0, 0] ** 2
             h[:, 11 + leaf] += y / sigma[:, 0, 0] ** 2
