@@ -212,7 +212,7 @@ def test_density_of_tree_is_that_of_single_measurements(programs, tree, given_we
     if given_weight == "by level":
         given_weight = rng.choice([0, 0.5, 1], K).tolist()
     elif given_weight == "by node":
-        given_weight = [rng.uniform(size=size) for size in sizes]
+        given_weight = [rng.choice([0, 0.4, 0.7, 1], size) for size in sizes]
     weight = given_weight if isinstance(given_weight, list) else [given_weight] * K
     flat = tree_data(data, prior, shared_tau=shared, weight=given_weight, write_nodes=True)
     taus = every_level(prior["tau"], K)
