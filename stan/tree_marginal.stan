@@ -73,13 +73,15 @@ functions {
     return append_row(append_row(P, m), log_p);
   }
 
-  // A positive spread from a real x: Exponential with mean `scale` if x is standard normal.  About linear in x
-  // where the spread is large, and down to zero within a few units of x, where a logarithm would go on for ever.
+  // A positive spread from a real x.  For large x it is about scale * x.  For small x it goes to zero as fast as
+  // exp(-x^2 / 2), so the flat density of a spread near zero becomes the flank of a bell; in the logarithm, which
+  // Stan would take for a positive parameter, it becomes a long tail.
   real spread(real x, real scale) {
-    return -scale * std_normal_lccdf(x);
+    return scale * log1p_exp(x - 0.5 * square(log1p_exp(-x)));
   }
   real log_slope(real x, real scale) {              // log of d spread / d x
-    return log(scale) + std_normal_lpdf(x) - std_normal_lccdf(x);
+    real low = log1p_exp(-x);
+    return log(scale) + log_inv_logit(x - 0.5 * square(low)) + log1p(low * inv_logit(-x));
   }
 }
 
@@ -193,7 +195,7 @@ transformed parameters {
 }
 
 model {
-  // Densities are written out: during the search for a step size x may be anything, and normal() would complain.
+  // Densities are written out: in the search for a step size spreads may be infinite, and normal() would complain.
   target += upward(J, row, parent_row, children, cells, cell_size, cell_leaves, cell_sum, centre,
                    sizes, leaves, scatter, repeats, squares, prior, tau, sigma)[2 * I + 3];
   target += -0.5 * (dot_self(tau ./ prior_tau) + square(sigma / prior_sigma));
