@@ -278,7 +278,7 @@ def test_tree_marginal_gives_the_exact_posterior(programs, flat, exact, marginal
 
 
 def test_tree_marginal_runs_without_divergences_and_without_a_complaint(marginal):
-    # none of either in 80 runs, where the programs that move the nodes have both in about every other run
+    # none of either in 240 runs, where the programs that move the nodes have both in about every other run
     for run in marginal:
         assert run.divergences.sum() == 0
         console = "".join(Path(file).read_text() for file in run.runset.stdout_files)
@@ -343,9 +343,9 @@ def test_nodes_of_tree_marginal_are_drawn_jointly_from_their_distribution_given_
 
 
 def test_tree_marginal_is_worth_its_gradients(data, programs, marginal):
-    # Median of bulk ESS of τ per gradient, lowest and highest: 0.136 (0.10 to 0.17 over 80 seeds);
-    # noncentered 0.0147 (0.008 to 0.020 over 40), centered 0.00025 (0.00005 to 0.0012 over 40): ratios of 9
-    # and 500. That three of five seeds are as far off as it takes: less than once in 100,000 times.
+    # Median of bulk ESS of τ per gradient, lowest and highest: 0.147 (0.12 to 0.20 over 40 seeds);
+    # noncentered 0.0147 (0.008 to 0.020 over 40), centered 0.00025 (0.00005 to 0.0012 over 40): ratios of
+    # 10 and 570. That three of five seeds are as far off as it takes: less than once in 100,000 times.
     def worth(runs):
         return np.median([ess_of_tau(run) / run.method_variables()["n_leapfrog__"].sum() for run in runs])
 
