@@ -169,17 +169,18 @@ transformed data {
     cell_sum[cell[i]] += d[i];
   }
 
-  // Rough values of tau and sigma, and how narrow their posterior may be: in such units the adapted metric of
-  // a large tree, which Stan pulls towards 1e-3, is near 1.
-  real within = repeats > 0 && squares > 0 ? squares / repeats : 0;
-  real between = J[K] > A ? dot_self(d) / (J[K] - A) : 0;
+  // Rough values of tau and sigma (too large costs little, too small much), and how narrow their posterior may be:
+  // in such units the adapted metric of a large tree, which Stan pulls towards 1e-3, is near 1.
+  real within = repeats > 0 ? squares / repeats : 0;
+  real between = J[K] > 1 ? variance(y_mean) : 0;
+  real rough = sqrt(fmax(between, within * mean(inv(n))));
   vector[T] scale_tau = prior_tau;
   real scale_sigma = prior_sigma;
   vector[T] unit_tau;
   real unit_sigma = inv_sqrt(1 + repeats);
-  if (between > 0) scale_tau = rep_vector(sqrt(fmax(between - within * mean(inv(n)), 0.1 * between)), T);
+  if (rough > 0) scale_tau = rep_vector(rough, T);
   if (within > 0) scale_sigma = sqrt(within);
-  else if (between > 0) scale_sigma = sqrt(between);
+  else if (rough > 0) scale_sigma = rough;
   for (t in 1:T) unit_tau[t] = inv_sqrt(1 + (T == 1 ? M : J[t]));
 }
 
