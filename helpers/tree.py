@@ -159,12 +159,6 @@ class Tree:
         self.repeats = self.N - sizes[-1]
         self.constant = (np.log(weight).sum() - np.log(self.precision).sum()) / 2
         self.constant -= self.repeats * np.log(2 * np.pi) / 2
-        first = np.unique(leaf, return_index=True)[1]
-        if not self.known and self.repeats and np.array_equal(y, y[first][leaf]):
-            raise ValueError(
-                f"the measurements {values!r} are equal within every group, so sigma may be as small as it "
-                "likes and no posterior exists: give more digits, or one measurement for each group"
-            )
 
     def guess(self, d: int, theta: tuple) -> np.ndarray:
         """Rough logarithms of the last d of the spreads; `theta` as in `up`."""
@@ -322,4 +316,11 @@ def _read(data: Mapping, values: str, sigma) -> tuple:
         if bad.any():
             i = bad.argmax()
             raise ValueError(f"{name!r} is {x[i]} at position {i + 1}: give finite numbers, errors above 0")
-    return sizes[:-1], parents[:-1], parents[-1], y, known
+    leaf = parents[-1]
+    first = np.unique(leaf, return_index=True)[1]
+    if known is None and y.size > len(first) and np.array_equal(y, y[first][leaf]):
+        raise ValueError(
+            f"the measurements {values!r} are equal within every group, so sigma may be as small as it "
+            "likes and no posterior exists: give more digits, or one measurement for each group"
+        )
+    return sizes[:-1], parents[:-1], leaf, y, known

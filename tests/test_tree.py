@@ -560,6 +560,7 @@ def test_malformed_options_are_refused(data, options, message):
         ({"y": [*[9.5] * 46, None]}, "'y' is nan at position 47: give finite numbers"),
         ({"y": [np.inf, *[9.5] * 46]}, "'y' is inf at position 1: give finite numbers"),
         ({"y": np.ones((47, 1))}, r"'y' has shape \(47, 1\): give at least one measurement, in one dim"),
+        ({"y": np.ones(47)}, "are equal within every group, .* give more digits"),
     ],
 )
 def test_malformed_data_are_refused(data, change, message):
