@@ -71,11 +71,14 @@ def test_a_failing_cell_fails_the_build(tmp_path):
     assert done.returncode != 0
 
 
+RUN_BY_LESSONS = ["stan/a.stan", "stan/a.stanfunctions", "helpers/a.py", "lessons/a.csv", "requirements.txt"]
+
+
 @pytest.fixture
 def built(tmp_path):
     """A course of empty files that looks built, and a `make` that says what it would do again."""
     shutil.copy(COURSE / "Makefile", tmp_path)
-    first = ["stan/a.stan", "stan/a.stanfunctions", "helpers/a.py", "lessons/a.csv", "requirements.txt", "lessons/a.md", "README.md"]
+    first = [*RUN_BY_LESSONS, "lessons/a.md", "README.md"]
     first += ["_toc.yml", "_config.yml", "LICENSE", "book/offline_bokeh.py", "pyproject.toml"]
     for age, names in enumerate([["_build/html/index.html", "_build/.done"], ["_build/.executed"], first]):
         for name in names:
@@ -97,7 +100,7 @@ def test_nothing_changed_nothing_to_do(built):
     assert built[1]() == set()
 
 
-@pytest.mark.parametrize("changed", ["stan/a.stan", "stan/a.stanfunctions", "helpers/a.py", "lessons/a.csv", "requirements.txt"])
+@pytest.mark.parametrize("changed", RUN_BY_LESSONS)
 def test_what_lessons_run_makes_them_run_again(built, changed):
     folder, again = built
     os.utime(folder / changed, (time.time() + 10,) * 2)
