@@ -9,20 +9,22 @@
  * sampler moves tau and sigma alone.  theta and the nodes are drawn afterwards, from their exact
  * distribution given these two.
  *
- * The cost of a gradient goes with the nodes above the leaves.  helpers.tree_data makes the data.  theta,
- * tau, sigma, node and y in the unit of the measurements.
+ * The cost of a gradient goes with the nodes above the leaves, and with the different sizes of the leaves
+ * below each.  helpers.tree_data makes the data.  theta, tau, sigma, node and y in the unit of the
+ * measurements.
  */
 functions {
 #include tree.stanfunctions
 
-  // What the measurements below a node say of it is a message, Normal(m | node, 1 / P).  Returns P and m of
-  // theta (row 1) and of the nodes above the leaves (node j in row j + 1), and last log p(y | tau, sigma).
+  // What the measurements below a node say of it is a message: a normal density with mean m and precision P
+  // (1 / variance).  Returns P and m of theta (row 1) and of the nodes above the leaves (node j in row j + 1),
+  // and last log p(y | tau, sigma).
   //
-  // A leaf of n measurements says of its parent Normal(y_mean | parent, tau^2 + sigma^2 / n).  Leaves of one
-  // size say it with one precision, and those with the same parent make up a cell; so what leaves cost goes
-  // with the cells.  Their means are measured from `centre`, that of their siblings.
+  // A leaf of n measurements speaks of its parent with the variance tau^2 + sigma^2 / n.  Leaves of one size do
+  // so with one precision, and those that have the same parent make up a bin; what leaves cost goes with the
+  // bins.  Their means are measured from `centre`, that of their siblings.
   vector upward(array[] int J, array[] int row, array[] int parent_row, array[] int children,
-                array[] int cells, array[] int cell_size, vector cell_leaves, vector cell_sum, vector centre,
+                array[] int bins, array[] int bin_size, vector bin_leaves, vector bin_sum, vector centre,
                 vector sizes, vector leaves, vector scatter,
                 real repeats, real squares, vector prior_theta, vector tau, real sigma) {
     int T = rows(tau);
@@ -33,17 +35,17 @@ functions {
     vector[last] m;
     {
       vector[rows(sizes)] q = sizes ./ (square(sigma) + square(tau[T]) * sizes);
-      vector[size(cell_size)] cell_q = q[cell_size];
-      vector[size(cell_size)] cell_P = cell_leaves .* cell_q;
-      vector[size(cell_size)] cell_away = cell_sum .* cell_q;
+      vector[size(bin_size)] bin_q = q[bin_size];
+      vector[size(bin_size)] bin_P = bin_leaves .* bin_q;
+      vector[size(bin_size)] bin_away = bin_sum .* bin_q;
       vector[rows(centre)] Pk;
       vector[rows(centre)] away;
       int b = 0;
       for (j in 1:rows(centre)) {
         int a = b + 1;
-        b += cells[j];
-        Pk[j] = sum(cell_P[a:b]);
-        away[j] = sum(cell_away[a:b]);
+        b += bins[j];
+        Pk[j] = sum(bin_P[a:b]);
+        away[j] = sum(bin_away[a:b]);
       }
       P[first:last] = Pk;
       m[first:last] = centre + away ./ Pk;
@@ -112,13 +114,13 @@ transformed data {
   array[I + 1] int row;                             // row 1, then those of nodes, siblings together
   array[I + 1] int parent_row;                      // the rows of their parents
   array[I + 1] int children = rep_array(0, I + 1);  // of each row: children
-  array[A] int cells = rep_array(0, A);             // of each parent of leaves: cells
+  array[A] int bins = rep_array(0, A);              // of each parent of leaves: bins
   array[J[K]] int kind;                             // of each leaf: which of the sizes it has
-  array[J[K]] int cell;                             // of each leaf: its cell, that is, parent and size
+  array[J[K]] int bin;                              // of each leaf: its bin, that is, parent and size
   vector[J[K]] d;                                   // of each leaf: its mean from that of its siblings,
   vector[A] centre = rep_vector(0, A);              // which is the centre of their parent
   int sizes_there_are = 0;
-  int cells_there_are = 0;
+  int bins_there_are = 0;
 
   check_tree(J, parent);
   row[1] = 1;
@@ -147,40 +149,40 @@ transformed data {
     for (i in 1:J[K]) {
       int leaf = order[i];
       if (i == 1 || key[leaf] > key[order[max(1, i - 1)]]) {
-        cells_there_are += 1;
-        cells[parent[I + leaf] - I + A] += 1;
+        bins_there_are += 1;
+        bins[parent[I + leaf] - I + A] += 1;
       }
-      cell[leaf] = cells_there_are;
+      bin[leaf] = bins_there_are;
     }
   }
 
   vector[sizes_there_are] sizes;                    // of each size: itself, its leaves, their sum of d^2
   vector[sizes_there_are] leaves = rep_vector(0, sizes_there_are);
   vector[sizes_there_are] scatter = rep_vector(0, sizes_there_are);
-  array[cells_there_are] int cell_size;             // of each cell: its size, its leaves, their sum of d
-  vector[cells_there_are] cell_leaves = rep_vector(0, cells_there_are);
-  vector[cells_there_are] cell_sum = rep_vector(0, cells_there_are);
+  array[bins_there_are] int bin_size;               // of each bin: its size, its leaves, their sum of d
+  vector[bins_there_are] bin_leaves = rep_vector(0, bins_there_are);
+  vector[bins_there_are] bin_sum = rep_vector(0, bins_there_are);
   for (i in 1:J[K]) {
     sizes[kind[i]] = n[i];
     leaves[kind[i]] += 1;
     scatter[kind[i]] += square(d[i]);
-    cell_size[cell[i]] = kind[i];
-    cell_leaves[cell[i]] += 1;
-    cell_sum[cell[i]] += d[i];
+    bin_size[bin[i]] = kind[i];
+    bin_leaves[bin[i]] += 1;
+    bin_sum[bin[i]] += d[i];
   }
 
-  // Rough values of tau and sigma (too large costs little, too small much), and how narrow their posterior may be:
-  // in such units the adapted metric of a large tree, which Stan pulls towards 1e-3, is near 1.
-  real within = repeats > 0 ? squares / repeats : 0;
-  real between = J[K] > 1 ? variance(y_mean) : 0;
-  real rough = sqrt(fmax(between, within * mean(inv(n))));
+  // Rough values of tau and sigma; too large costs little, too small much.  And how narrow their posterior may be:
+  // in these units it is about 1 wide, also in a large tree, and Stan's pull of the metric to 1e-3 does no harm.
+  real noise = repeats > 0 ? squares / repeats * mean(inv(n)) : 0;
+  real rough = sqrt(fmax(J[K] > 1 ? variance(y_mean) : 0, noise));
   vector[T] scale_tau = prior_tau;
   real scale_sigma = prior_sigma;
   vector[T] unit_tau;
   real unit_sigma = inv_sqrt(1 + repeats);
-  if (rough > 0) scale_tau = rep_vector(rough, T);
-  if (within > 0) scale_sigma = sqrt(within);
-  else if (rough > 0) scale_sigma = rough;
+  if (rough > 0) {
+    scale_tau = rep_vector(rough, T);
+    scale_sigma = sqrt((squares + square(rough)) / (repeats + 1));
+  }
   for (t in 1:T) unit_tau[t] = inv_sqrt(1 + (T == 1 ? M : J[t]));
 }
 
@@ -197,7 +199,7 @@ transformed parameters {
 
 model {
   // Densities are written out: in the search for a step size spreads may be infinite, and normal() would complain.
-  target += upward(J, row, parent_row, children, cells, cell_size, cell_leaves, cell_sum, centre,
+  target += upward(J, row, parent_row, children, bins, bin_size, bin_leaves, bin_sum, centre,
                    sizes, leaves, scatter, repeats, squares, prior, tau, sigma)[2 * I + 3];
   target += -0.5 * (dot_self(tau ./ prior_tau) + square(sigma / prior_sigma));
   target += log_slope(unit_sigma * z_sigma, scale_sigma);
@@ -209,8 +211,8 @@ generated quantities {
   real log_p;                                       // log p(y | tau, sigma), with all constants
   vector[write_nodes ? M : 0] node;
   {
-    vector[2 * I + 3] message = upward(J, row, parent_row, children, cells, cell_size, cell_leaves,
-        cell_sum, centre, sizes, leaves, scatter, repeats, squares, prior, tau, sigma);
+    vector[2 * I + 3] message = upward(J, row, parent_row, children, bins, bin_size, bin_leaves,
+        bin_sum, centre, sizes, leaves, scatter, repeats, squares, prior, tau, sigma);
     real P0 = message[1];
     real variance = 1 / (P0 + 1 / square(prior[2]));
     log_p = message[2 * I + 3] + constant;

@@ -56,13 +56,12 @@ REPEATS = {"47": 5, "10³": 5, "10⁴": 5, "10⁵": 3, "10⁶": 3, "20 × 400": 
 
 
 def origin() -> str:
-    """Hash of the programs and the designs that the table is measured with."""
-    names = [
-        "tree.stanfunctions",
-        *(f"{name}.stan" for name, _ in PROGRAMS.values() if name != "not rescaled"),
-    ]
-    folder = helpers.stan_file("tree").parent
-    parts = [(folder / name).read_text("utf-8") for name in dict.fromkeys(names)]
+    """Hash of the programs, less their comments, and of the designs that the table is measured with."""
+    programs = [*dict.fromkeys(name for name, _ in PROGRAMS.values() if name != "not rescaled")]
+    files = [helpers.stan_file(name) for name in programs]
+    files.append(helpers.stan_file("tree").with_suffix(".stanfunctions"))
+    comments = re.compile(r"//[^\n]*|/\*.*?\*/|\s+", re.DOTALL)
+    parts = [comments.sub(" ", path.read_text("utf-8")) for path in files]
     parts += [str(setting) for setting in (DESIGNS, THETA, TAU, WELL_MEASURED, SIGMA, PROGRAMS, CHAINS, SLOW)]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
