@@ -1,5 +1,6 @@
 """What the lessons need and no library has: the data, the exact answer, programs compiled once, pictures."""
 
+from helpers.checks import Verdict, check
 from helpers.data import measurements, simulate, stan_data
 from helpers.exact import ExactPosterior, exact_posterior, score
 from helpers.models import StanError, stan_file, stan_model
@@ -10,6 +11,8 @@ __all__ = [
     "COLORS",
     "ExactPosterior",
     "StanError",
+    "Verdict",
+    "check",
     "dots",
     "draw_tree",
     "draws",

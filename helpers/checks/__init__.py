@@ -1,0 +1,109 @@
+"""Exercises that answer back: ``helpers.check("03.2", answer)``.
+
+``lesson_03.py`` holds the checks of lesson 3, ``programs.py`` what the checks of Stan programs share. A check
+looks at what an answer does, not at how it is written: it draws from a program, or calls a function, and
+compares with the exact answer.
+"""
+
+import html
+import importlib
+import pkgutil
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What `check` says of an answer.
+
+    Attributes
+    ----------
+    right : bool
+        Whether the answer holds; also the truth value of the verdict.
+    text : str
+        Why it does, or what to look at again.
+    """
+
+    right: bool
+    text: str
+
+    def __bool__(self) -> bool:
+        """Let ``if check(...)`` and ``assert check(...)`` do what they say."""
+        return self.right
+
+    def __str__(self) -> str:
+        """Say it in one line."""
+        return f"✔ Right. {self.text}".rstrip() if self.right else f"✘ Not yet. {self.text}"
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        color = "#00664a" if self.right else "#8f4300"
+        return f'<p style="color: {color}; background: white; padding: 4px 8px">{html.escape(str(self))}</p>'
+
+
+class Again(Exception):
+    """An answer does not hold; the message says what to look at again, and not what is right."""
+
+
+_CHECKS: dict[str, Callable[[Any], str | None]] = {}
+
+
+def exercise(number: str) -> Callable:
+    """Make a function the check of an exercise, such as ``"03.2"``.
+
+    The function takes the answer. It returns what there is to say of a right one, or raises `Again`. For an
+    answer that is not of the kind that was asked for it raises a `TypeError` that says what kind is wanted.
+    """
+
+    def register(function: Callable[[Any], str | None]) -> Callable[[Any], str | None]:
+        _CHECKS[number] = function
+        return function
+
+    return register
+
+
+@cache
+def exercises() -> tuple[str, ...]:
+    """Numbers of all exercises that answer back, in order."""
+    for module in pkgutil.iter_modules(__path__):
+        importlib.import_module(f"{__name__}.{module.name}")
+    return tuple(sorted(_CHECKS))
+
+
+def check(number: str, answer: Any) -> Verdict:
+    """Say whether the answer to an exercise holds, or what to look at again.
+
+    Parameters
+    ----------
+    number : str
+        Number of the exercise, as the lesson has it: ``"03.2"``.
+    answer
+        What the exercise asks for: a number, a table, a function, or the path of a Stan program.
+
+    Returns
+    -------
+    Verdict
+        True if the answer holds. Shown as a sentence.
+
+    Raises
+    ------
+    ValueError
+        If no exercise of that number answers back.
+    TypeError
+        If the answer is not of the kind that the exercise asks for.
+    helpers.StanError
+        If the answer is a Stan program that does not compile.
+    """
+    match = re.fullmatch(r"0?(\d)\.(\d+)", str(number))
+    key = f"0{match[1]}.{match[2]}" if match else str(number)
+    if key not in exercises():
+        here = [known for known in exercises() if known[:2] == key[:2]] or exercises()
+        raise ValueError(f"no exercise {number!r} answers back; there are {', '.join(here)}")
+    try:
+        return Verdict(True, _CHECKS[key](answer) or "")
+    except Again as again:
+        return Verdict(False, str(again))

@@ -1,0 +1,69 @@
+"""What the checks of edited Stan programs share: draw, and hold the draws against the exact answer."""
+
+import logging
+import os
+from pathlib import Path
+
+import arviz
+import numpy as np
+
+from helpers.checks import Again
+from helpers.models import stan_model
+
+SEED = 3
+TOO_FAR = 5.0  # Monte Carlo standard errors
+
+
+def sample(program: str | os.PathLike, data: dict, **options):
+    """Draw from an edited program: 4 chains of 1000 draws, silently.
+
+    Parameters
+    ----------
+    program : str or path
+        Path of the ``.stan`` file.
+    data : dict
+        What it gets. Further items do no harm.
+    **options
+        Passed to `cmdstanpy.CmdStanModel.sample`.
+
+    Returns
+    -------
+    xarray.DataTree
+        As `arviz.from_cmdstanpy` gives it.
+
+    Raises
+    ------
+    TypeError
+        If `program` is not a path.
+    Again
+        If the program stops while it runs.
+    """
+    if not isinstance(program, str | os.PathLike):
+        raise TypeError(f"the answer is a {type(program).__name__}: give the path of your Stan program")
+    model = stan_model(Path(program))
+    logger = logging.getLogger("cmdstanpy")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        fit = model.sample(**{"data": data, "seed": SEED, "show_progress": False} | options)
+    except RuntimeError as error:
+        raise Again("Your program stops while it runs. Run it yourself, and read Stan's message.") from error
+    finally:
+        logger.setLevel(level)
+    return arviz.from_cmdstanpy(fit, index_origin=1)
+
+
+def distance(samples, name: str, truth: float) -> float:
+    """How many Monte Carlo standard errors the mean of a parameter lies from its exact value.
+
+    Raises
+    ------
+    Again
+        If the program has no such parameter, or chains that disagree.
+    """
+    if name not in samples["posterior"]:
+        raise Again(f"Your program has no {name!r}: keep the names of the parameters.")
+    draws = samples["posterior"][name].values
+    if not arviz.rhat(draws) < 1.05:
+        raise Again(f"The chains of your program disagree on {name}: R-hat is above 1.05.")
+    return float(abs(np.mean(draws) - truth) / arviz.mcse(draws))
