@@ -1,8 +1,9 @@
 """Run the lessons with other seeds and report what every claim of their text saw: ``make claims``.
 
 A claim is an ``assert`` in a cell tagged ``claims`` or in the code of a solution: a comparison, with a
-statement as its message. Here it does not stop the run. It records whether it held and the values that it
-compared, and the report says of each claim how often it held, and from where to where the values went.
+statement as its message, or ``helpers.check`` of an answer, which needs none. Here it does not stop the run.
+It records whether it held and the values that it compared, and the report says of each claim how often it
+held, and from where to where the values went.
 """
 
 import ast
@@ -45,11 +46,15 @@ def compared(test: ast.expr) -> list[ast.expr]:
 
 
 class _Record(ast.NodeTransformer):
-    """Make of every assert ``claim_(statement, held, *values)``; numbers as they stand are no values."""
+    """Make of every assert ``claim_(statement, held, *values)``; numbers as they stand are no values.
+
+    One without a statement, such as ``assert helpers.check("03.2", answer)``, is its own.
+    """
 
     def visit_Assert(self, node: ast.Assert) -> ast.Expr:
         values = [x for x in compared(node.test) if any(isinstance(part, ast.Name) for part in ast.walk(x))]
-        call = ast.Call(ast.Name("claim_", ast.Load()), [node.msg, node.test, *values], [])
+        statement = node.msg or ast.Constant(ast.unparse(node.test))
+        call = ast.Call(ast.Name("claim_", ast.Load()), [statement, node.test, *values], [])
         return ast.copy_location(ast.Expr(call), node)
 
 
