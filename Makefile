@@ -9,7 +9,7 @@ BIN := .venv/bin
 unexport MAKEFLAGS MFLAGS
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab book test claims notebooks seeds picture bench lock clean FORCE
+.PHONY: help setup lab book handout test browser claims notebooks seeds picture bench lock clean FORCE
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 12
@@ -40,22 +40,35 @@ export BOKEH_RESOURCES ?= inline
 lab: setup ## open JupyterLab on the first lesson (LAB="--no-browser --port=8899" goes to it)
 	JUPYTER_CONFIG_PATH="$(CURDIR)/book/jupyter" $(BIN)/jupyter lab --LabApp.default_url=/lab/tree/lessons/01-data-generation.md $(LAB)
 
-book: setup _build/.done ## run every lesson and leave the book in _build/html
-	@echo 'the book: _build/html/index.html'
+# SOLUTIONS=no: a book for students, before they have handed in
+export SOLUTIONS ?= yes
+
+book: setup _build/.done ## run every lesson and leave the book in _build/html and book.zip (SOLUTIONS=no leaves these out)
+	@echo 'the book: _build/html/index.html, and in one file _build/book.zip'
 
 _build/.executed: $(RUN_BY_LESSONS)
 	@rm -rf _build/.jupyter_cache && mkdir -p _build && touch $@
 
-# -W: a warning fails the build, as does a cell.
-_build/.done: _build/.executed _toc.yml _config.yml README.md LICENSE $(wildcard lessons/*.md lessons/*.png) book/offline_bokeh.py \
-    $(if $(wildcard _build/html/index.html),,FORCE) | setup
+# -W: a warning fails the build, as does a cell. Pages of the last book go first, as they may hold solutions.
+_build/.done: _build/.executed _toc.yml _config.yml README.md CONTRIBUTING.md LICENSE \
+    $(wildcard lessons/*.md lessons/*.png lessons/*.svg book/*.md book/static/*) book/offline.py book/furnish.py book/handout.py \
+    $(if $(wildcard _build/html/index.html),,FORCE) $(if $(filter $(SOLUTIONS),$(shell cat _build/.solutions 2>/dev/null)),,FORCE) | setup
 	@$(BIN)/python book/compile.py
+	@rm -rf _build/html _build/book.zip
 	@BOKEH_RESOURCES=cdn $(BIN)/jupyter-book build . -W -n --keep-going
+	@$(BIN)/python -m zipfile -c _build/book.zip _build/html/
+	@echo '$(SOLUTIONS)' > _build/.solutions
 	@touch $@
+
+handout: .venv/.ready ## pack what students get, lessons without solutions and all they need: _build/handout.zip
+	@$(BIN)/python book/handout.py _build/handout.zip
 
 test: setup ## check the style, run all tests, and every cell of every lesson
 	@$(BIN)/ruff check --quiet && $(BIN)/ruff format --check --quiet
 	$(BIN)/pytest -n auto
+
+browser: book ## look at the built book, and at a lesson in JupyterLab, in Chromium: _build/screenshots
+	$(BIN)/pytest -n 2 tests/browser
 
 SEEDS ?= 20
 claims: setup ## rerun the lessons with 20 other seeds (SEEDS=...) and report what each claim saw: _build/claims.md

@@ -6,8 +6,11 @@ import shutil
 import subprocess
 import sys
 import time
+from datetime import date
+from importlib.metadata import version
 from pathlib import Path
 
+import nbformat
 import pytest
 
 COURSE = Path(__file__).parent.parent
@@ -34,15 +37,40 @@ p.line([1, 2], [1, 2])
 bokeh.io.show(p)
 CELL
 ```
+
+The funnel has a neck. Funnels do; $x$ is not linked.
+
+:::{exercise} 01.1 Count
+:label: ex-01-count
+:nonumber:
+
+How many?
+:::
+
+:::{solution} ex-01-count
+:class: dropdown
+
+Fortytwo.
+:::
+"""
+GLOSSARY = """# Glossary
+
+:::{glossary}
+funnel
+funnels
+  A shape.
+:::
 """
 
 
-def build(folder, cell):
+def build(folder, cell, **variables):
     """Build a book of one lesson with the course's own settings."""
     for name in ("_config.yml", "book"):
         source = COURSE / name
         shutil.copytree(source, folder / name) if source.is_dir() else shutil.copy(source, folder / name)
-    (folder / "_toc.yml").write_text("format: jb-book\nroot: index\nchapters:\n  - file: lessons/lesson\n")
+    toc = "format: jb-book\nroot: index\nchapters:\n  - file: lessons/lesson\n  - file: book/glossary\n"
+    (folder / "_toc.yml").write_text(toc)
+    (folder / "book" / "glossary.md").write_text(GLOSSARY)
     (folder / "index.md").write_text("# A book\n")
     (folder / "lessons").mkdir()
     (folder / "lessons" / "lesson.md").write_text(LESSON.replace("CELL", cell))
@@ -51,19 +79,60 @@ def build(folder, cell):
         "BOKEH_RESOURCES": "cdn",
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }
+    environ |= variables
     return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True)
 
 
-def test_a_sound_lesson_builds_and_its_figures_need_no_network(tmp_path):
-    done = build(tmp_path, "print('hello')")
+@pytest.fixture(scope="module")
+def book(tmp_path_factory):
+    """A book of one lesson, built with success."""
+    folder = tmp_path_factory.mktemp("book")
+    done = build(folder, "print('hello')")
     assert done.returncode == 0, done.stdout + done.stderr
-    page = tmp_path / "_build" / "html" / "lessons" / "lesson.html"
+    return folder / "_build" / "html"
+
+
+def test_a_sound_lesson_builds_and_its_scripts_are_in_the_book(book):
+    page = book / "lessons" / "lesson.html"
     text = page.read_text()
     assert "hello" in text
-    assert "cdn.bokeh.org" not in text
-    scripts = set(re.findall(r"[\w./]*_static/bokeh/[\w.-]+\.js", text))
-    assert any(script.endswith("/bokeh.min.js") for script in scripts)
+    scripts = set(re.findall(r"[\w./:]*(?:bokeh|mathjax)[\w./-]*\.js", text))
+    assert {"bokeh.min.js", "tex-svg.js"} <= {Path(script).name for script in scripts}
     assert all((page.parent / script).stat().st_size > 1000 for script in scripts)
+
+
+def test_first_use_of_a_term_is_linked_to_the_glossary(book):
+    text = (book / "lessons" / "lesson.html").read_text()
+    links = re.findall(r'<a class="term[^>]*href="([^"]*)"[^>]*>(\w+)</a>', text)
+    assert links == [("../book/glossary.html#term-funnel", "funnel")]
+
+
+def test_an_exercise_has_its_number_in_its_title(book):
+    assert ">Exercise 01.1 Count<" in (book / "lessons" / "lesson.html").read_text()
+
+
+def test_a_lesson_says_when_and_with_what_it_ran_and_downloads_as_notebook(book):
+    text = (book / "lessons" / "lesson.html").read_text()
+    colophon = re.search(r'<p class="colophon">(.*?)</p>', text)[1]
+    assert f"bokeh {version('bokeh')}" in colophon
+    assert f"{date.today().year}" in colophon
+    notebook = book / "lessons" / re.search(r'href="([^"]*\.ipynb)"', colophon)[1]
+    cells = nbformat.read(notebook, as_version=4).cells
+    assert any("print('hello')" in cell.source for cell in cells)
+    assert "Run on" not in (book / "index.html").read_text()
+
+
+def holding(folder, text):
+    """Names of the files of a book that hold a text."""
+    return {path.name for path in folder.rglob("*") if path.is_file() and text.encode() in path.read_bytes()}
+
+
+def test_a_book_without_solutions_holds_none(book, tmp_path):
+    assert build(tmp_path, "print('hello')", SOLUTIONS="no").returncode == 0
+    html = tmp_path / "_build" / "html"
+    assert {"lesson.html", "lesson.ipynb"} <= holding(book, "Fortytwo")
+    assert holding(html, "ortytwo") == set()
+    assert "lesson.html" in holding(html, "How many?")
 
 
 def test_a_failing_cell_fails_the_build(tmp_path):
@@ -79,15 +148,18 @@ def built(tmp_path):
     """A course of empty files that looks built, and a `make` that says what it would do again."""
     shutil.copy(COURSE / "Makefile", tmp_path)
     first = [*RUN_BY_LESSONS, "lessons/a.md", "README.md"]
-    first += ["_toc.yml", "_config.yml", "LICENSE", "book/offline_bokeh.py", "pyproject.toml"]
+    first += ["_toc.yml", "_config.yml", "LICENSE", "CONTRIBUTING.md", "pyproject.toml"]
+    first += [f"book/{name}.py" for name in ("offline", "furnish", "handout")]
+    (tmp_path / "_build").mkdir()
+    (tmp_path / "_build" / ".solutions").write_text("yes\n")
     for age, names in enumerate([["_build/html/index.html", "_build/.done"], ["_build/.executed"], first]):
         for name in names:
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name).touch()
             os.utime(tmp_path / name, (time.time() - 10 * age,) * 2)
 
-    def again():
-        make = ["make", "--dry-run", "--old-file=setup", "_build/.done"]
+    def again(*options):
+        make = ["make", "--dry-run", "--old-file=setup", "_build/.done", *options]
         done = subprocess.run(make, cwd=tmp_path, capture_output=True, text=True, check=True)
         return {
             what for what in ("rm -rf _build/.jupyter_cache", "jupyter-book build") if what in done.stdout
@@ -112,6 +184,10 @@ def test_a_changed_text_is_built_again(built, changed):
     folder, again = built
     os.utime(folder / changed, (time.time() + 10,) * 2)
     assert again() == {"jupyter-book build"}
+
+
+def test_a_book_without_solutions_is_another_book(built):
+    assert built[1]("SOLUTIONS=no") == {"jupyter-book build"}
 
 
 def test_a_book_that_was_deleted_is_built_again(built):

@@ -1,0 +1,62 @@
+"""Pack what students get: ``make handout``.
+
+Lessons and notebooks without solutions, and everything that it takes to run them.
+"""
+
+import re
+import sys
+import zipfile
+from pathlib import Path
+
+import jupytext
+import nbformat
+
+COURSE = Path(__file__).parent.parent
+SOLUTION = re.compile(r"^(:{3,})\{solution\}.*?^\1\n+", re.MULTILINE | re.DOTALL)
+# What it takes to run the lessons, besides these themselves
+KEPT = """
+.python-version CITATION.cff LICENSE Makefile environment.yml pyproject.toml requirements.txt
+book/jupyter/**/*.* helpers/**/*.py helpers/**/*.js helpers/*.csv lessons/*.csv lessons/*.png lessons/*.svg
+stan/*.stan stan/*.stanfunctions
+"""
+README = """# Hierarchical models in Stan, from Python
+
+You need Linux or macOS (on Windows, WSL), Python 3.12 or newer, `make` and a C++ compiler. Then
+
+    make lab
+
+sets everything up, which takes some minutes the first time, and opens JupyterLab on lesson 1. Work through
+`lessons/` in order: run the cells, guess before you look, and let `helpers.check` tell you whether an answer
+holds. The programs in `stan/` are yours to edit.
+"""
+
+
+def without_solutions(text: str) -> str:
+    """Take the solutions out of a lesson's text."""
+    return SOLUTION.sub("", text)
+
+
+def contents(course: Path = COURSE) -> dict[str, bytes]:
+    """Collect the files of the handout, by their paths in it."""
+    files = {"README.md": README.encode()}
+    for pattern in KEPT.split():
+        for path in sorted(course.glob(pattern)):
+            files[path.relative_to(course).as_posix()] = path.read_bytes()
+    for lesson in sorted(course.glob("lessons/*.md")):
+        text = without_solutions(lesson.read_text("utf-8"))
+        files[f"lessons/{lesson.name}"] = text.encode()
+        files[f"lessons/{lesson.stem}.ipynb"] = nbformat.writes(jupytext.reads(text, "md:myst")).encode()
+    return files
+
+
+def pack(archive: Path) -> None:
+    """Write the handout."""
+    archive.parent.mkdir(exist_ok=True)
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as zipped:
+        for name, content in contents().items():
+            zipped.writestr(f"{archive.stem}/{name}", content)
+    print(f"the handout: {archive}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    pack(Path(sys.argv[1]))

@@ -1,0 +1,63 @@
+"""Sphinx extension: pages ask nothing of the network.
+
+They load BokehJS from the book itself, at the version that drew their figures, and MathJax from there too.
+"""
+
+import re
+import shutil
+from importlib.metadata import distribution
+from pathlib import Path
+
+from bokeh.settings import settings
+
+CDN = re.compile(r"https://cdn\.bokeh\.org/bokeh/release/(bokeh[\w-]*?)-[\d.]+\.min\.js")
+# One file with everything, fonts included as outlines: those on a disk a browser may refuse to load.
+MATHJAX = "mathjax/tex-svg.js"
+
+
+def scripts() -> dict[str, Path]:
+    """JavaScript that pages load: name in the book, and where the installed packages have it."""
+    found = {f"bokeh/{path.name}": path for path in settings.bokehjs_path().glob("js/bokeh*.min.js")}
+    # Sphinx finds this package by a name that Python cannot import
+    package = distribution("sphinx-mathjax-offline")
+    return found | {MATHJAX: Path(package.locate_file("sphinx-mathjax-offline/static")) / MATHJAX}
+
+
+def bring_scripts_home(app, exception):
+    """Copy the scripts into the book, and point every page to its copy of BokehJS."""
+    if exception or app.builder.format != "html":
+        return
+    out = Path(app.outdir)
+    for name, source in scripts().items():
+        target = out / "_static" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+    for page in out.rglob("*.html"):
+        text = page.read_text("utf-8")
+        up = "../" * (len(page.relative_to(out).parts) - 1)
+        moved = CDN.sub(lambda match, up=up: f"{up}_static/bokeh/{match[1]}.min.js", text)
+        if moved != text:
+            page.write_text(moved, "utf-8")
+
+
+def drop_thebe(app, pagename, templatename, context, doctree):
+    """Leave out the scripts that would run cells on somebody's server: nothing here calls them."""
+    context["script_files"] = [
+        script
+        for script in context.get("script_files", [])
+        if "thebe"
+        not in f"{script} {getattr(script, 'filename', '')} {getattr(script, 'attributes', '')}".lower()
+    ]
+
+
+def set_mathjax(app, config):
+    """Have every page load the book's own MathJax."""
+    config.mathjax_path = MATHJAX
+
+
+def setup(app):
+    """Register with Sphinx."""
+    app.connect("config-inited", set_mathjax)
+    app.connect("html-page-context", drop_thebe, priority=900)
+    app.connect("build-finished", bring_scripts_home)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
