@@ -1,8 +1,8 @@
 """Estimate how long each section of each lesson takes: ``python book/minutes.py`` prints the table.
 
 ``--write`` puts it into ``book/instructors.md``; ``--measure`` first runs the lessons and writes
-``book/seconds.csv``, how long the cells of each section take. The estimate counts words, lines of code, figures
-and exercises. It is no timing of a class.
+``book/seconds.csv``, how long the cells of each section take. The estimate counts words, lines of code,
+figures and exercises. It is no timing of a class.
 """
 
 import csv
@@ -69,9 +69,13 @@ def section(lesson: str, title: str, text: str, seconds: float) -> Section:
     questions = QUESTION.findall(rest)
     rest = QUESTION.sub("", rest)
     shown = [cell for cell in CELL.findall(rest) if "hide-cell" not in cell]
-    lines = sum(bool(line.strip()) and not line.startswith(":tags:") for c in shown for line in c.splitlines())
+    lines = sum(
+        bool(line.strip()) and not line.startswith(":tags:") for c in shown for line in c.splitlines()
+    )
     figures = sum(cell.count(".show(") for cell in shown)
-    reading = words(rest) + (SECONDS_A_LINE * lines + seconds) / 60 + FIGURE * figures + QUIZ * len(questions)
+    reading = (
+        words(rest) + (SECONDS_A_LINE * len(lines) + seconds) / 60 + FIGURE * figures + QUIZ * len(questions)
+    )
     exercises = 0.0
     for task in tasks:
         code = "".join(CODE.findall(task))
@@ -109,7 +113,8 @@ def table(lessons: list[Path], seconds: dict[tuple[str, str], float]) -> str:
         rows.append(f"| **[{name}](../lessons/{lesson.name})** | {both[0]} | {both[1]} |")
         rows += [f"| {p.title} | {ceil(p.reading)} | {ceil(p.exercises) or ''} |" for p in parts]
         total, said = [t + s for t, s in zip(total, sums, strict=True)], said + in_all
-    rows.append(f"| **All lessons**, {round(sum(total))} (stated: {said}) | **{round(total[0])}** | **{round(total[1])}** |")
+    both = " | ".join(f"**{round(minutes)}**" for minutes in total)
+    rows.append(f"| **All lessons**: {round(sum(total))} (stated: {said}) | {both} |")
     return "\n".join(rows)
 
 
@@ -129,13 +134,15 @@ def measure(lessons: list[Path]) -> None:
             NotebookClient(notebook, timeout=1200, resources=where).execute()
         for cell in notebook.cells:
             if cell.cell_type == "markdown":
-                title = ([title] + TITLE.findall(cell.source + "\n"))[-1]
+                title = [title, *TITLE.findall(cell.source + "\n")][-1]
             else:
                 times = cell.metadata["execution"]
                 run = clock(times["shell.execute_reply"]) - clock(times["iopub.execute_input"])
                 took[lesson.stem, title] = took.get((lesson.stem, title), 0) + run.total_seconds()
     with open(SECONDS, "w", encoding="utf-8", newline="") as file:
-        file.write(f"# cells of each section run one by one, programs compiled before, {datetime.now():%Y-%m-%d}\n")
+        file.write(
+            f"# cells of each section run one by one, programs compiled before, {datetime.now():%Y-%m-%d}\n"
+        )
         csv.writer(file).writerow(["lesson", "section", "seconds"])
         csv.writer(file).writerows((*where, round(seconds, 1)) for where, seconds in took.items())
 

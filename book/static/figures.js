@@ -1,5 +1,7 @@
-// Figures that are wider than the page take its width: a little narrower each on a screen, where figures
-// in a row stay side by side; on a phone, where they would get too narrow, one below the other.
+// Figures fit the page, and are announced by their captions.
+
+// Those that are wider than the page take its width: a little narrower each on a screen, where figures in a
+// row stay side by side; on a phone, where they would get too narrow, one below the other.
 
 const PHONE = 500;
 
@@ -26,8 +28,18 @@ function fitAll() {
   }
 }
 
+// The caption of a figure is the paragraph in italics below its cell.
+function name(element) {
+  const caption = element.closest(".cell")?.nextElementSibling;
+  if (!caption?.matches("p:has(> em:first-child)")) return;
+  caption.id ||= `caption-${element.dataset.rootId}`;
+  element.setAttribute("role", "figure");
+  element.setAttribute("aria-labelledby", caption.id);
+}
+
 // Figures are drawn one by one after the page has loaded.
 addEventListener("load", () => {
+  document.querySelectorAll("[data-root-id]").forEach(name);
   const timer = setInterval(fitAll, 300);
   setTimeout(() => clearInterval(timer), 30_000);
 });
