@@ -3,12 +3,13 @@
 import bokeh.layouts
 import bokeh.models
 import bokeh.plotting
+import numpy as np
 
 
-def panel(**options) -> bokeh.plotting.figure:
+def panel(height: int = 340, **options) -> bokeh.plotting.figure:
     """Make a panel without a toolbar, from 280 to 400 pixels wide; `options` are those of a bokeh figure."""
     p = bokeh.plotting.figure(
-        height=340,
+        height=height,
         sizing_mode="stretch_width",
         min_width=280,
         max_width=400,
@@ -23,7 +24,7 @@ def panel(**options) -> bokeh.plotting.figure:
 def wrap(*children: bokeh.models.LayoutDOM) -> bokeh.models.Row:
     """Put models beside each other, those that find no room below the others."""
     style = bokeh.models.InlineStyleSheet(css=":host { flex-wrap: wrap; }")
-    return bokeh.layouts.row(*children, sizing_mode="stretch_width", stylesheets=[style])
+    return bokeh.layouts.row(*children, sizing_mode="stretch_width", spacing=14, stylesheets=[style])
 
 
 def log_slider(title: str, start: float, end: float, value: float, name: str) -> bokeh.models.Slider:
@@ -36,6 +37,31 @@ def log_slider(title: str, start: float, end: float, value: float, name: str) ->
         step=0.05,
         value=value,
         format=shown,
+        name=name,
+        sizing_mode="stretch_width",
+        min_width=240,
+        max_width=400,
+    )
+
+
+def tau_grid(median: float, per_decade: int) -> np.ndarray:
+    """Values of τ in equal steps of its logarithm, from a 160th of the median to 30 times as much.
+
+    Number 2.2 `per_decade` (from 0) is the median itself; give a multiple of 10.
+    """
+    return median * 10 ** (np.arange(-22 * per_decade // 10, 15 * per_decade // 10 + 1) / per_decade)
+
+
+def tau_slider(tau: np.ndarray, start: int, name: str) -> bokeh.models.Slider:
+    """Make a slider over the places of an array of τ, from 0, that shows τ itself to two digits."""
+    code = "return String(Number(tau[Math.round(tick)].toPrecision(2)))"
+    return bokeh.models.Slider(
+        title="τ (a.u.)",
+        start=0,
+        end=len(tau) - 1,
+        step=1,
+        value=start,
+        format=bokeh.models.CustomJSTickFormatter(args={"tau": tau.tolist()}, code=code),
         name=name,
         sizing_mode="stretch_width",
         min_width=240,

@@ -158,7 +158,7 @@ def walk(noncentered: bool = False) -> bokeh.models.LayoutDOM:
     right.add_layout(
         bokeh.models.Label(
             x=MOVES, y=LIMIT, text="divergent, says Stan", text_align="right", y_offset=3,
-            text_font_size="12px", text_color=COLORS[5],
+            text_font_size="12px", text_color=COLORS[5], background_fill_color="white",
         )
     )  # fmt: skip
     right.line("move", "size", source=path, color="black", line_width=1)
