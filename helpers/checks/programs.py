@@ -61,9 +61,32 @@ def distance(samples, name: str, truth: float) -> float:
     Again
         If the program has no such parameter, or chains that disagree.
     """
-    if name not in samples["posterior"]:
+    return away(by_chain(samples, name), truth, name)
+
+
+def by_chain(samples, name: str) -> np.ndarray:
+    """Draws of one parameter, such as ``"tau"`` or ``"theta_1[2]"``, shape (chains, draws).
+
+    Raises
+    ------
+    Again
+        If the program has no such parameter.
+    """
+    word, _, index = name.partition("[")
+    draws = samples["posterior"].get(word)
+    if draws is None or draws.ndim != (3 if index else 2):
         raise Again(f"Your program has no {name!r}: keep the names of the parameters.")
-    draws = samples["posterior"][name].values
+    return draws.values[..., int(index[:-1]) - 1] if index else draws.values
+
+
+def away(draws: np.ndarray, truth: float, name: str) -> float:
+    """How many Monte Carlo standard errors the mean of draws, shape (chains, draws), lies from the truth.
+
+    Raises
+    ------
+    Again
+        If the chains disagree; the message calls the draws by `name`.
+    """
     if not arviz.rhat(draws) < 1.05:
         raise Again(f"The chains of your program disagree on {name}: R-hat is above 1.05.")
     return float(abs(np.mean(draws) - truth) / arviz.mcse(draws))
