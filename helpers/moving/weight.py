@@ -72,6 +72,14 @@ def density(w: float, n: int) -> dict:
     return _cloud(w, _table(n))
 
 
+def ratio(w: float | np.ndarray, n: int) -> float | np.ndarray:
+    """Width of the cloud at the upper end of the central 90% of τ, in units of that at the lower end.
+
+    The width is the standard deviation of x given τ; 1 is as good as round. Of the shape of `w`.
+    """
+    return _ratio(w, _table(n))
+
+
 def _table(n: int) -> dict:
     """Compute what no weight changes: lines of the image, and the ends of the central 90% of τ."""
     exact = posterior(n)
