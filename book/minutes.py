@@ -69,17 +69,14 @@ def section(lesson: str, title: str, text: str, seconds: float) -> Section:
     questions = QUESTION.findall(rest)
     rest = QUESTION.sub("", rest)
     shown = [cell for cell in CELL.findall(rest) if "hide-cell" not in cell]
-    lines = sum(
-        bool(line.strip()) and not line.startswith(":tags:") for c in shown for line in c.splitlines()
-    )
+    lines = [line for cell in shown for line in cell.splitlines() if line.strip()]
     figures = sum(cell.count(".show(") for cell in shown)
-    reading = (
-        words(rest) + (SECONDS_A_LINE * len(lines) + seconds) / 60 + FIGURE * figures + QUIZ * len(questions)
-    )
+    reading = words(rest) + (SECONDS_A_LINE * len(lines) + seconds) / 60
+    reading += FIGURE * figures + QUIZ * len(questions)
     exercises = 0.0
     for task in tasks:
-        code = "".join(CODE.findall(task))
-        exercises += words(task) + SECONDS_A_LINE * len(code.splitlines()) / 60
+        code = [line for line in "".join(CODE.findall(task)).splitlines() if line[:6] not in ("assert", "")]
+        exercises += words(task) + SECONDS_A_LINE * len(code) / 60
         if "{exercise}" in task:
             exercises += EXERCISE
         elif code:
