@@ -1,0 +1,214 @@
+"""Checks of lesson 1: trees, index arrays, covariances, and a small program that simulates."""
+
+import numpy as np
+import polars as pl
+
+from helpers.checks import Again, answers, exercise, programs
+from helpers.data import measurements, simulate, stan_data
+
+LEVELS = ["day", "batch", "colony"]
+
+
+@exercise("01.1")
+def alike(answer) -> str:
+    """Order three pairs of cells, the most alike first."""
+    wanted = "the numbers 1, 2 and 3 in a list, that of the most similar pair first"
+    order = answers.array(answer, wanted).tolist()
+    if sorted(order) != [1, 2, 3]:
+        raise answers.refuse(answer, wanted)
+    shared = {1: {"colony", "batch", "day"}, 2: {"batch", "day"}, 3: set()}
+    right = sorted(shared, key=lambda pair: -len(shared[pair]))
+    if order == right[::-1]:
+        raise Again("This is the reverse order: begin with the pair that you expect to be most alike.")
+    if order != right:
+        raise Again("List for each pair what its two cells share of a colony, a batch and a day.")
+    return "The more they share, the more alike. By how much? That the order does not tell."
+
+
+@exercise("01.2")
+def by_hand(answer) -> str:
+    """Write the tree of the measurements as arrays."""
+    wanted = "a dictionary with 'index_1', 'index_2' and 'length'"
+    *given, length = answers.items(answer, ["index_1", "index_2", "length"], wanted)
+    arrays = [answers.array(x, "'index_1' and 'index_2' as lists of whole numbers") for x in given]
+    length = answers.number(length, "'length', that of index_3, as a whole number")
+    calendar = pl.Enum(["monday", "wednesday", "thursday"])
+    data, labelled = stan_data(measurements().with_columns(pl.col("day").cast(calendar)), LEVELS, "y")
+    sizes = [data["J_1"], data["J_2"], data["J_3"]]
+    for k, index in enumerate(arrays, start=1):
+        _points_upwards(f"index_{k}", index, above=sizes[k - 1], below=sizes[k])
+    colonies = labelled.unique("colony_stan").sort("colony_stan")
+    if np.array_equal(arrays[1], colonies["day_stan"]):
+        raise Again("index_2 holds the day of each colony. Go up one step only, to its batch.")
+    if np.array_equal(arrays[1], colonies["batch"]):
+        raise Again(
+            "index_2 holds the labels of the batches, which begin anew every day. Count them through."
+        )
+    truth = [data["index_1"], data["index_2"]]
+    if _shape(arrays) != _shape(truth):
+        k = int(np.array_equal(arrays[0], truth[0]))
+        entry = np.argmax(arrays[k] != truth[k]) + 1
+        raise Again(f"Entry {entry} of index_{k + 1}: follow the line up from that node in the picture.")
+    if length != data["N"]:
+        raise Again(
+            "For the length of index_3: which nodes have a colony as their parent, and how many are they?"
+        )
+    if all(map(np.array_equal, arrays, truth)):
+        return "Each array is as long as the level below has nodes, because every node has one parent."
+    return "You took the nodes in another order than the picture has them; who is whose parent is the same."
+
+
+@exercise("01.3")
+def more_cells(answer) -> str:
+    """Write down how far the mean of n cells of one colony strays from θ."""
+    sd = answers.function(answer, "a function sd(n, tau, sigma)")
+    designs = [(4, 1.0, 0.5), (400, 1.0, 0.5), (9, 0.3, 2.0)]
+    given = np.array([answers.number(sd(*design), "a function that returns a number") for design in designs])
+    n, tau, sigma = np.array(designs).T
+
+    def is_near(other):
+        return np.allclose(given, other, rtol=0.005)
+
+    variance = 3 * tau**2 + sigma**2 / n
+    if is_near(variance):
+        raise Again("This is the variance: take its square root.")
+    if is_near(sigma / np.sqrt(n)):
+        raise Again("This forgets the tree: the colony, its batch and its day stray from θ, too.")
+    if is_near(np.sqrt((3 * tau**2 + sigma**2) / n)):
+        raise Again("This divides all of a cell's variance by n, as if each cell had a day of its own.")
+    if is_near(np.sqrt(3 * tau**2 + sigma**2)):
+        raise Again(
+            "This is the standard deviation of a single cell. Which part of it does the mean of n reduce?"
+        )
+    if is_near(np.sqrt(tau**2 + sigma**2 / n)):
+        raise Again("Count the steps from θ down to the colony: each has a variance of τ².")
+    if is_near(3 * tau + sigma / np.sqrt(n)):
+        raise Again("Standard deviations do not add up: add the variances, and take the root of the sum.")
+    if not is_near(np.sqrt(variance)):
+        raise Again("Write down the variance of the colony's mean around θ, and what n cells add to it.")
+    return "Its square has a part that no number of cells makes smaller. What would?"
+
+
+@exercise("01.4")
+def own_tree(answer) -> str:
+    """Tree of the reader's own data, with the parents of level 2 by hand."""
+    df, levels, index = answers.parts(answer, 3, "a tuple of three: your frame, its levels, and index_1")
+    if not isinstance(df, pl.DataFrame):
+        raise answers.refuse(df, "your polars frame, its levels, and index_1")
+    index = answers.array(index, "index_1, as the third of three, as a list of whole numbers")
+    column = "value_"  # of no interest; stan_data wants one
+    data, _ = stan_data(df.with_columns(pl.lit(0.0).alias(column)), levels, column)
+    if len(levels) < 2 or isinstance(levels, str):
+        raise Again(
+            "With one level there is no index_1 for nodes: think of something nested, with two or more."
+        )
+    sizes = [data[f"J_{k}"] for k in range(1, len(levels) + 1)]
+    for above, name, n in zip([1, *sizes], levels, sizes, strict=False):
+        if n == above:
+            raise Again(
+                f"{name!r} adds nothing: each group above it has just one. Add rows, or leave it out."
+            )
+    _points_upwards("index_1", index, above=sizes[0], below=sizes[1])
+    if np.array_equal(index, data["index_1"]):
+        return (
+            f"{sizes[0]} groups of {levels[0]!r}, {sizes[1]} of {levels[1]!r}, and stan_data agrees with you."
+        )
+    if sorted(np.bincount(index)) == sorted(np.bincount(data["index_1"])):
+        return (
+            f"The same tree, but stan_data, which sorts labels, has {data['index_1'].tolist()}. "
+            "Never mix the two: the fit would be wrong without a word."
+        )
+    raise Again("stan_data finds other parents. Draw the tree: is a label misspelt, or a node counted twice?")
+
+
+@exercise("01.5")
+def same_design(answer) -> str:
+    """Design of the measurements, for `simulate`."""
+    if isinstance(answer, str) or not np.iterable(answer):
+        raise answers.refuse(answer, "the list that you pass to helpers.simulate")
+    data, _ = stan_data(measurements(), LEVELS, "y")
+    children = list(answer)
+    if any(np.iterable(n) and len(n) and n[0] == 0 for n in children):
+        raise Again(
+            "A list begins with 0, since np.bincount counts how often 0 occurs first, and nodes begin at 1."
+        )
+    if len(children) != 4:
+        raise Again(
+            "Four entries are needed: how many days, batches of each, colonies of each, cells of each."
+        )
+    try:
+        imagined, _ = stan_data(simulate(children, 0, 1, 1, seed=1, levels=LEVELS), LEVELS, "y")
+    except ValueError as error:
+        raise Again(f"simulate refuses it: {error}.") from None
+    for k, level in enumerate(["days", "batches", "colonies"], start=1):
+        if imagined[f"J_{k}"] != data[f"J_{k}"]:
+            raise Again(
+                f"Your design has {imagined[f'J_{k}']} {level}. Compare with the picture of the tree."
+            )
+    if imagined["N"] != data["N"]:
+        raise Again(f"Your design has {imagined['N']} cells. Compare with the number that were measured.")
+    if _shape(_indices(imagined)) != _shape(_indices(data)):
+        raise Again("The numbers of nodes are right, but it is another tree: who has how many children?")
+    return "As lopsided as the real one. Now compare the two pictures, over a few seeds."
+
+
+@exercise("01.6")
+def three_cells(answer) -> str:
+    """Program that simulates two colonies of a batch, and another batch of their day."""
+    tau = sigma = 1.5
+    options = {"fixed_param": True, "iter_sampling": 2000}
+    samples = programs.sample(answer, {"tau": tau, "sigma": sigma}, **options)
+    if "y_3" not in samples["posterior"]:
+        raise Again("Your program makes up no y_3: add a third cell, with a batch and a colony of its own.")
+    y = [programs.by_chain(samples, name).ravel() for name in ("y_1", "y_2", "y_3")]
+    # In units of τ². With 8000 draws the largest standard error is 4 √(2 / 8000) = 0.06; we look for wholes.
+    steps = np.cov(y) / tau**2
+    for k, variance in enumerate(np.diag(steps), start=1):
+        if variance < 3.5:
+            raise Again(
+                f"y_{k} varies too little: from θ to a cell there are three nodes, then the cell's own σ."
+            )
+        if variance > 4.5:
+            raise Again(f"y_{k} varies too much: is one of the nodes above it drawn around the wrong parent?")
+    (_, second, third), (_, _, other) = steps[0], steps[1]
+    if second > 2.5:
+        raise Again(
+            "y_1 and y_2 still share their colony: give y_2 one of its own, drawn around the same batch."
+        )
+    if second < 1.5:
+        raise Again("y_1 and y_2 share less than a batch: draw both colonies around the same batch.")
+    if max(third, other) > 1.5:
+        raise Again(
+            "y_3 shares more than the day with another cell: it needs a batch of its own, and a colony."
+        )
+    if min(third, other) < 0.5:
+        raise Again("y_3 shares no day with the others: draw its batch around the same day.")
+    return f"Covariances in units of τ²: {second:.1f} in the batch, {third:.1f} and {other:.1f} in the day."
+
+
+def _points_upwards(name: str, index: np.ndarray, above: int, below: int) -> None:
+    """Refuse an array that does not hold, for each node of a level, a number of a node above."""
+    if len(index) == above != below:
+        raise Again(f"{name} has one entry for each parent. Turn it round: one entry for each child.")
+    if len(index) != below:
+        raise Again(f"{name} has {len(index)} entries. It needs one for each node of the next level down.")
+    if index.min() == 0:
+        raise Again(f"{name} counts from 0, as Python does. Stan counts from 1.")
+    if set(index.tolist()) != set(range(1, above + 1)):
+        raise Again(f"{name} should hold the numbers of all nodes of the level above, and no others.")
+
+
+def _indices(data: dict) -> list[np.ndarray]:
+    """Index arrays of a dictionary with three levels."""
+    return [data[f"index_{k}"] for k in (1, 2, 3)]
+
+
+def _shape(indices: list[np.ndarray]) -> tuple:
+    """Write a tree so that two are equal if one is the other with its nodes in another order."""
+    nodes = [()] * len(indices[-1])
+    for index in reversed(indices):
+        children = [[] for _ in range(max(index))]
+        for parent, node in zip(index, nodes, strict=True):
+            children[parent - 1].append(node)
+        nodes = [tuple(sorted(below)) for below in children]
+    return tuple(sorted(nodes))
