@@ -1,6 +1,8 @@
 """Figures that move without a kernel: in JupyterLab, and on the pages of the book."""
 
+from helpers.moving.nested import nested
+from helpers.moving.pooling import pooling
 from helpers.moving.walk import walk
 from helpers.moving.weight import weight
 
-__all__ = ["walk", "weight"]
+__all__ = ["nested", "pooling", "walk", "weight"]

@@ -44,12 +44,13 @@ def log_slider(title: str, start: float, end: float, value: float, name: str) ->
     )
 
 
-def tau_grid(median: float, per_decade: int) -> np.ndarray:
-    """Values of τ in equal steps of its logarithm, from a 160th of the median to 30 times as much.
+def tau_grid(median: float, per_decade: int) -> tuple[np.ndarray, int]:
+    """Make an array of τ in equal steps of its logarithm, around its median; and say where that stands.
 
-    Number 2.2 `per_decade` (from 0) is the median itself; give a multiple of 10.
+    The array goes from about a 150th of the median to about 30 times as much.
     """
-    return median * 10 ** (np.arange(-22 * per_decade // 10, 15 * per_decade // 10 + 1) / per_decade)
+    below, above = round(2.2 * per_decade), round(1.5 * per_decade)
+    return median * 10 ** (np.arange(-below, above + 1) / per_decade), below
 
 
 def tau_slider(tau: np.ndarray, start: int, name: str) -> bokeh.models.Slider:
@@ -63,6 +64,7 @@ def tau_slider(tau: np.ndarray, start: int, name: str) -> bokeh.models.Slider:
         value=start,
         format=bokeh.models.CustomJSTickFormatter(args={"tau": tau.tolist()}, code=code),
         name=name,
+        margin=(5, 12),  # room for the handle at either end
         sizing_mode="stretch_width",
         min_width=240,
         max_width=400,
