@@ -1,0 +1,125 @@
+"""Exercises answer back: a verdict is what it says, and the lessons and the checks announce each other."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import helpers
+from helpers import checks
+from helpers.checks import Again, exercise
+
+LESSONS = sorted((Path(__file__).parent.parent / "lessons").glob("*.md"))
+NUMBER = re.compile(r'helpers\.check\("(\d\d\.\d+)"')
+
+
+@pytest.fixture
+def two(monkeypatch):
+    """Two exercises of a lesson 9: one wants a 3, the other may say anything that is odd in HTML."""
+    checks.exercises()  # now all of the lessons' are known
+    monkeypatch.setattr(checks, "_CHECKS", dict(checks._CHECKS))
+    checks.exercises.cache_clear()
+
+    @exercise("09.1")
+    def three(answer):
+        if not isinstance(answer, int):
+            raise TypeError(f"the answer is a {type(answer).__name__}: give a whole number")
+        if answer != 3:
+            raise Again("Count again.")
+        return "Three it is."
+
+    @exercise("09.2")
+    def odd(answer):
+        raise Again("<b>1 < 2</b>")
+
+    yield
+    checks.exercises.cache_clear()
+
+
+def test_a_right_answer_is_true_and_says_why(two):
+    verdict = helpers.check("09.1", 3)
+    assert verdict
+    assert verdict.right
+    assert str(verdict) == repr(verdict) == "✔ Right. Three it is."
+
+
+def test_a_wrong_answer_is_false_and_says_what_to_look_at(two):
+    verdict = helpers.check("09.1", 4)
+    assert not verdict
+    assert isinstance(verdict, helpers.Verdict)
+    assert str(verdict) == "✘ Not yet. Count again."
+
+
+def test_a_verdict_is_text_in_html_and_not_markup(two):
+    assert "&lt;b&gt;1 &lt; 2&lt;/b&gt;" in helpers.check("09.2", None)._repr_html_()
+
+
+def test_right_and_wrong_differ_in_colour_and_in_words(two):
+    right, wrong = (helpers.check("09.1", n)._repr_html_() for n in (3, 4))
+    assert re.search(r"color: (#\w+)", right)[1] != re.search(r"color: (#\w+)", wrong)[1]
+    assert "Right" in right
+    assert "Not yet" in wrong
+
+
+def test_a_number_may_lack_its_zero(two):
+    assert helpers.check("9.1", 3)
+    assert helpers.check(9.1, 3)
+
+
+@pytest.mark.parametrize("number", ["09.7", "9.7", "09-1", "x", "", "09.1 "])
+def test_an_unknown_number_names_those_there_are(two, number):
+    with pytest.raises(ValueError, match=r"no exercise .* answers back; there are .*09\.1, 09\.2") as caught:
+        helpers.check(number, 3)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_number_of_a_lesson_names_only_those_of_the_lesson(two):
+    with pytest.raises(ValueError, match=r"there are 09\.1, 09\.2$"):
+        helpers.check("09.9", 3)
+
+
+def test_an_answer_of_the_wrong_kind_is_an_error_and_no_verdict(two):
+    with pytest.raises(TypeError, match="give a whole number"):
+        helpers.check("09.1", "three")
+
+
+def test_a_check_prints_nothing(two, capfd):
+    helpers.check("09.1", 3)
+    helpers.check("09.1", 4)
+    helpers.check("01.1", [1, 2, 3])
+    assert capfd.readouterr() == ("", "")
+
+
+def announced(lesson):
+    """Numbers in exercises that say ``helpers.check("NN.k"``, with the number of the exercise they are in."""
+    found = re.findall(
+        r"^:::\{exercise\} (\S+)(.*?)^:::$", lesson.read_text("utf-8"), re.MULTILINE | re.DOTALL
+    )
+    return [(number, mentioned) for number, text in found for mentioned in NUMBER.findall(text)]
+
+
+def test_every_check_is_announced_in_the_exercise_of_its_number():
+    in_lessons = [pair for lesson in LESSONS for pair in announced(lesson)]
+    assert [number for number, mentioned in in_lessons if number != mentioned] == []
+    assert sorted(mentioned for _, mentioned in in_lessons) == list(checks.exercises())
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
+def test_the_solution_of_an_exercise_that_answers_back_is_proven_right(lesson):
+    proven = re.findall(r'^assert helpers\.check\("(\S+)", ', lesson.read_text("utf-8"), re.MULTILINE)
+    assert sorted(set(proven)) == sorted({number for number, _ in announced(lesson)})
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
+def test_exercises_are_numbered_in_order(lesson):
+    numbers = re.findall(r"^:::\{exercise\} (\S+)", lesson.read_text("utf-8"), re.MULTILINE)
+    assert numbers == [f"{lesson.name[:2]}.{k}" for k in range(1, len(numbers) + 1)]
+
+
+MODULES = sorted(Path(checks.__file__).parent.glob("lesson_*.py"))
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: path.stem)
+def test_checks_are_in_the_module_of_their_lesson(module):
+    numbers = re.findall(r'^@exercise\("(\S+)"\)$', module.read_text("utf-8"), re.MULTILINE)
+    assert {number[:2] for number in numbers} == {module.stem[-2:]}
