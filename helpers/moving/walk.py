@@ -16,6 +16,8 @@ for tests and for pages that want to set them:
 ``walk.break``
     Data source with one row if the path diverges, else none: ``move``, the point that it left from (``x``,
     ``log_tau``), a point in the direction that it took (``to_x``, ``to_log_tau``), ``error``, at most 1e5.
+``walk.panel``, ``walk.hill.0``, ``walk.hill.1``
+    The panel of the path; and the shades of it, of the centered form and of the noncentered.
 ``walk.text``
     What the figure says of the path.
 """
@@ -129,14 +131,14 @@ def walk(noncentered: bool = False) -> bokeh.models.LayoutDOM:
     frame = FRAMES[noncentered]
     left = panel(
         x_range=bokeh.models.Range1d(**frame["x"]), y_range=bokeh.models.Range1d(**frame["y"]),
-        x_axis_label=frame["label"], y_axis_label="log τ",
+        x_axis_label=frame["label"], y_axis_label="log τ", name="walk.panel",
     )  # fmt: skip
     hills = [
         left.patches("x", "y", color="color", source=bokeh.models.ColumnDataSource(hill), level="underlay")
         for hill in _hills()
     ]
     for i, hill in enumerate(hills):
-        hill.visible = i == noncentered
+        hill.name, hill.visible = f"walk.hill.{i}", i == noncentered
     marks = {"size": 9, "line_width": 2, "color": COLORS[5]}
     left.line("x", "log_tau", source=path, color="black", line_width=1)
     left.scatter("x", "log_tau", source=path, color="black", size=4)
