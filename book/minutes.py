@@ -21,7 +21,7 @@ BEGIN, END = "<!-- minutes: written by book/minutes.py -->", "<!-- end of minute
 
 WORDS_A_MINUTE = 130  # with formulas in between, and a second look
 SECONDS_A_LINE = 8  # of code, read and run
-FIGURE, QUIZ = 2, 1.5  # minutes to look at a figure, and to answer a quick question
+FIGURE, MOVING, QUIZ = 2, 5, 1.5  # minutes for a figure, for one that moves, and for a quick question
 EXERCISE, WITH_CODE = 2, 3  # minutes to think, and more if the answer is code; reading is added
 
 TITLE = re.compile(r"^##+ (.*)\n", re.MULTILINE)
@@ -72,7 +72,8 @@ def section(lesson: str, title: str, text: str, seconds: float) -> Section:
     lines = [line for cell in shown for line in cell.splitlines() if line.strip()]
     figures = sum(cell.count(".show(") for cell in shown)
     reading = words(rest) + (SECONDS_A_LINE * len(lines) + seconds) / 60
-    reading += FIGURE * figures + QUIZ * len(questions)
+    moving = sum(cell.count(".show(helpers.moving.") for cell in shown)
+    reading += FIGURE * (figures - moving) + MOVING * moving + QUIZ * len(questions)
     exercises = 0.0
     for task in tasks:
         code = [line for line in "".join(CODE.findall(task)).splitlines() if line[:6] not in ("assert", "")]
