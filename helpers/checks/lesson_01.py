@@ -35,8 +35,6 @@ def by_hand(answer) -> str:
     calendar = pl.Enum(["monday", "wednesday", "thursday"])
     data, labelled = stan_data(measurements().with_columns(pl.col("day").cast(calendar)), LEVELS, "y")
     sizes = [data["J_1"], data["J_2"], data["J_3"]]
-    for k, index in enumerate(arrays, start=1):
-        _points_upwards(f"index_{k}", index, above=sizes[k - 1], below=sizes[k])
     colonies = labelled.unique("colony_stan").sort("colony_stan")
     if np.array_equal(arrays[1], colonies["day_stan"]):
         raise Again("index_2 holds the day of each colony. Go up one step only, to its batch.")
@@ -44,6 +42,8 @@ def by_hand(answer) -> str:
         raise Again(
             "index_2 holds the labels of the batches, which begin anew every day. Count them through."
         )
+    for k, index in enumerate(arrays, start=1):
+        _points_upwards(f"index_{k}", index, above=sizes[k - 1], below=sizes[k])
     truth = [data["index_1"], data["index_2"]]
     if _shape(arrays) != _shape(truth):
         k = int(np.array_equal(arrays[0], truth[0]))
@@ -108,6 +108,8 @@ def own_tree(answer) -> str:
             raise Again(
                 f"{name!r} adds nothing: each group above it has just one. Add rows, or leave it out."
             )
+    if sizes[-1] == df.height:
+        raise Again(f"{levels[-1]!r} names every row: no group has two measurements. Is it a level at all?")
     _points_upwards("index_1", index, above=sizes[0], below=sizes[1])
     if np.array_equal(index, data["index_1"]):
         return (
