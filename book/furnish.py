@@ -25,6 +25,7 @@ from sphinx_exercise.nodes import is_exercise_node
 PACKAGES = ["arviz", "bebi103", "bokeh", "cmdstanpy", "iqplot", "numpy", "polars"]
 NOTEBOOKS = "notebooks"
 GLOSSARY = "book/glossary"
+INSTRUCTORS = "book/instructors"  # with answers to questions for a test
 # Where a link would be in the way, or wrong: in titles, code, formulas, and links.
 NOT_IN = (nodes.title, dropdown_title, nodes.literal, nodes.literal_block, nodes.math, nodes.math_block)
 NOT_IN += (nodes.reference,)
@@ -128,6 +129,12 @@ def write_notebooks(app, exception):
             nbformat.write(notebook, folder / f"{Path(page).name}.ipynb")
 
 
+def empty_instructors_page(app, docname, source):
+    """Keep answers that are meant for those who teach out of a book for students."""
+    if docname == INSTRUCTORS and app.config.hide_solutions:
+        source[0] = source[0].splitlines()[0] + "\n\nThis page is not in the book for students.\n"
+
+
 def obey(app, config):
     """Hide solutions if `make book SOLUTIONS=no` says so."""
     config.hide_solutions = os.environ.get("SOLUTIONS") == "no"
@@ -136,6 +143,7 @@ def obey(app, config):
 def setup(app):
     """Register with Sphinx."""
     app.connect("config-inited", obey)
+    app.connect("source-read", empty_instructors_page)
     app.add_post_transform(TitlesOfExercises)
     app.connect("doctree-resolved", link_terms)
     app.connect("html-page-context", finish_page, priority=600)

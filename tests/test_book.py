@@ -69,8 +69,10 @@ def build(folder, cell, **variables):
         source = COURSE / name
         shutil.copytree(source, folder / name) if source.is_dir() else shutil.copy(source, folder / name)
     toc = "format: jb-book\nroot: index\nchapters:\n  - file: lessons/lesson\n  - file: book/glossary\n"
+    toc += "  - file: book/instructors\n"
     (folder / "_toc.yml").write_text(toc)
     (folder / "book" / "glossary.md").write_text(GLOSSARY)
+    (folder / "book" / "instructors.md").write_text("# For instructors\n\nThe answer is Fortytwo.\n")
     (folder / "index.md").write_text("# A book\n")
     (folder / "lessons").mkdir()
     (folder / "lessons" / "lesson.md").write_text(LESSON.replace("CELL", cell))
@@ -130,7 +132,7 @@ def holding(folder, text):
 def test_a_book_without_solutions_holds_none(book, tmp_path):
     assert build(tmp_path, "print('hello')", SOLUTIONS="no").returncode == 0
     html = tmp_path / "_build" / "html"
-    assert {"lesson.html", "lesson.ipynb"} <= holding(book, "Fortytwo")
+    assert {"lesson.html", "lesson.ipynb", "instructors.html"} <= holding(book, "Fortytwo")
     assert holding(html, "ortytwo") == set()
     assert "lesson.html" in holding(html, "How many?")
 
