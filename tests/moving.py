@@ -16,7 +16,7 @@ FOCUS = """() => {
 }"""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # of two at once, Playwright refuses the second
 def browser():
     path = os.environ.get("CHROMIUM") or shutil.which("chromium")
     if not path:

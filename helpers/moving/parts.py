@@ -38,6 +38,7 @@ def log_slider(title: str, start: float, end: float, value: float, name: str) ->
         value=value,
         format=shown,
         name=name,
+        margin=(5, 12),  # room for the handle at either end
         sizing_mode="stretch_width",
         min_width=240,
         max_width=400,

@@ -10,7 +10,7 @@ rows.data = {log_tau, density, mean: centre, sd: spread}
 
 // the frame fits the cloud; every cell holds its probability
 const top = Math.max(...density)
-const reach = Math.max(...centre.map((m, i) => density[i] > top / 20 ? Math.abs(m) + 3.2 * spread[i] : 0))
+const reach = Math.max(...centre.map((m, i) => density[i] > top / 20 ? Math.abs(m) + 3.3 * spread[i] : 0))
 const image = cloud.data.image[0]
 const [lines, columns] = image.shape
 const dx = 2 * reach / columns, dy = log_tau[1] - log_tau[0]

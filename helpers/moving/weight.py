@@ -24,6 +24,8 @@ needs no kernel. Names of models, for tests and for pages that want to set them:
 ``weight.curve``, ``weight.now``
     Data sources of the width at the upper end in units of that at the lower end: ``w`` and ``ratio``, for all
     weights and for the one that is set.
+``weight.panel``, ``weight.here``
+    The panel of the cloud; and, if there is a table, the mark at the group size.
 ``weight.text``
     What the figure says of the cloud.
 """
@@ -56,7 +58,7 @@ def posterior(n: int) -> ExactPosterior:
     averages = PARENT + scores * np.sqrt((TAU**2 + 1 / n) / np.mean(scores**2))
     df = pl.DataFrame({"group": np.arange(GROUPS).repeat(n), "y": averages.repeat(n)})
     data, _ = stan_data(df, levels="group", values="y")
-    return exact_posterior(data, prior={"theta": (PARENT, 1e-6)}, sigma=np.ones(data["N"]))
+    return exact_posterior(data, prior={"theta": (PARENT, 1e-8)}, sigma=np.ones(data["N"]))
 
 
 def density(w: float, n: int) -> dict:
@@ -83,7 +85,7 @@ def ratio(w: float | np.ndarray, n: int) -> float | np.ndarray:
 def _table(n: int) -> dict:
     """Compute what no weight changes: lines of the image, and the ends of the central 90% of τ."""
     exact = posterior(n)
-    bottom, top = np.log(exact.quantile("tau", [0.001, 0.9995]))
+    bottom, top = np.log(exact.quantile("tau", [0.0007, 0.99997]))
     log_tau = bottom + (np.arange(CELLS) + 0.5) * (top - bottom) / CELLS
     ends = np.log(exact.quantile("tau", [0.05, 0.95]))
     given = exact.conditional(np.exp([*log_tau, *ends])).filter(name=f"theta_1[{GROUP}]")
@@ -103,7 +105,7 @@ def _cloud(w: float, table: dict) -> dict:
     log_tau, p = table["log_tau"], table["density"]
     scale = np.exp((w - 1) * log_tau)
     mean, sd = table["mean"] * scale, table["sd"] * scale
-    reach = np.max((np.abs(mean) + 3.2 * sd)[p > p.max() / 20])
+    reach = np.max((np.abs(mean) + 3.3 * sd)[p > p.max() / 20])
     x = ((np.arange(CELLS) + 0.5) / CELLS * 2 - 1) * reach
     drawn = np.maximum(sd, 0.6 * (x[1] - x[0]))[:, None]  # or a thin neck would fall between the cells
     cell = p[:, None] * np.exp(-(((x - mean[:, None]) / drawn) ** 2) / 2) / drawn
@@ -155,7 +157,7 @@ def weight(table: pl.DataFrame | None = None) -> bokeh.models.LayoutDOM:
     tables = [_table(n) for n in SIZES]
     w, place = 1.0, 1
     cloud, first = _cloud(w, tables[place]), tables[place]
-    style = {"sizing_mode": "stretch_width", "min_width": 240, "max_width": 400}
+    style = {"sizing_mode": "stretch_width", "min_width": 240, "max_width": 400, "margin": (5, 12)}
     dial = bokeh.models.Slider(
         title="weight w, from noncentered to centered",
         start=0,
@@ -190,6 +192,7 @@ def weight(table: pl.DataFrame | None = None) -> bokeh.models.LayoutDOM:
     left = panel(
         x_range=bokeh.models.Range1d(-reach, reach), y_range=bokeh.models.Range1d(bottom, bottom + height),
         x_axis_label="x − w · parent, for one group", y_axis_label="log τ",
+        name="weight.panel",
     )  # fmt: skip
     left.image(
         "image", "x", "y", "dw", "dh", source=image, level="underlay",
@@ -208,7 +211,9 @@ def weight(table: pl.DataFrame | None = None) -> bokeh.models.LayoutDOM:
     top.scatter("w", "ratio", source=now, size=12, fill_color="white", line_color="black", line_width=3)
     right, here = [top], None
     if measured is not None:
-        here = bokeh.models.Span(location=SIZES[place], dimension="height", line_width=8, line_alpha=0.2)
+        here = bokeh.models.Span(
+            location=SIZES[place], dimension="height", line_width=8, line_alpha=0.2, name="weight.here"
+        )
         right.append(_bill(measured, here))
 
     code = Path(__file__).with_suffix(".js").read_text("utf-8")
@@ -255,7 +260,7 @@ def _bill(measured: pl.DataFrame, here: bokeh.models.Span) -> bokeh.plotting.fig
     p.add_layout(here)
     for program, color, marker in zip(PROGRAMS, COLORS, ("circle", "square"), strict=False):
         style = {"color": color, "legend_label": program}
-        p.line(measured["n"], measured[program], line_width=2, **style)
+        p.line(measured["n"], measured[program], line_width=2, name=f"weight.{program}", **style)
         p.scatter(measured["n"], measured[program], marker=marker, size=7, **style)
     p.legend.location = "top_left"
     p.legend.label_text_font_size = "11px"
