@@ -1,0 +1,199 @@
+"""The checks of lessons 5 to 8 know right answers in any form, and have a hint for each typical mistake."""
+
+from math import isclose
+
+import numpy as np
+import pytest
+
+import helpers
+from helpers.checks import lesson_05
+
+
+def right(number, *answers):
+    for answer in answers:
+        verdict = helpers.check(number, answer)
+        assert verdict, verdict.text
+
+
+def wrong(number, answer, *words):
+    """The answer is wrong, and the hint has these words in it."""
+    verdict = helpers.check(number, answer)
+    assert not verdict
+    assert [word for word in words if word not in verdict.text] == [], verdict.text
+
+
+def refused(number, answer, *words):
+    """The answer is not of the kind that was asked for, and one line says so."""
+    with pytest.raises(TypeError) as caught:
+        helpers.check(number, answer)
+    text = str(caught.value)
+    assert "\n" not in text
+    assert [word for word in words if word not in text] == [], text
+
+
+@pytest.fixture
+def edited(tmp_path):
+    """Write an edited copy of a program; each old text has to be there, once."""
+
+    def edit(name, *changes):
+        text = helpers.stan_file(name).read_text("utf-8")
+        for old, new in changes:
+            assert text.count(old) == 1, old
+            text = text.replace(old, new)
+        path = tmp_path / "edited.stan"
+        path.write_text(text, "utf-8")
+        return path
+
+    return edit
+
+
+# Lesson 5
+
+
+def test_05_1_guesses():
+    guess = {"pooled": 7.5, "above": 0.5, "highest": "G"}
+    right("05.1", guess, {"pooled": np.float64(8), "above": 1 / 2, "highest": "G"})
+    wrong("05.1", guess | {"pooled": 2}, "too low")
+    wrong("05.1", guess | {"pooled": 12}, "too high")
+    wrong("05.1", guess | {"above": 0.03}, "above 28")
+    wrong("05.1", guess | {"highest": "A"}, "long bar")
+    wrong("05.1", guess | {"highest": "C"}, "short bar")
+    refused("05.1", 8, "int", "'pooled'")
+    refused("05.1", {"pooled": 8}, "'above'")
+    refused("05.1", guess | {"highest": 7}, "7", "letter")
+    refused("05.1", guess | {"pooled": "about 8"}, "str", "points")
+
+
+def pulled(y, sigma, theta=5.0, tau=10.0):
+    return (y / sigma**2 + theta / tau**2) / (1 / sigma**2 + 1 / tau**2)
+
+
+def test_05_2_dial_by_hand():
+    answer = {"A": pulled(28, 15), "G": pulled(18, 10), "tau": 62.5**0.5}
+    right("05.2", answer, {"A": 12.1, "G": 11.5, "tau": 7.9})
+    assert isclose(pulled(28, 15, tau=answer["tau"]), pulled(18, 10, tau=answer["tau"]))
+    for mean, word in [
+        (28, "own estimate"),
+        (5, "θ alone"),
+        (16.5, "plain average"),
+        ((28 / 15 + 5 / 10) / (1 / 15 + 1 / 10), "squared"),
+        ((28 * 225 + 5 * 100) / 325, "not by variance"),
+        (28 / 225 / (1 / 225 + 1 / 100), "θ/τ²"),
+        (28 / 225 + 5 / 100, "divided"),
+        (20, "1/τ²"),
+        (40, "between"),
+    ]:
+        wrong("05.2", answer | {"A": mean}, "A:", word)
+    wrong("05.2", answer | {"G": 18}, "G:")
+    wrong("05.2", answer | {"tau": 62.5}, "square")
+    wrong("05.2", answer | {"tau": 10}, "differ")
+    refused("05.2", [12.1, 11.5, 7.9], "list", "'tau'")
+    refused("05.2", answer | {"A": [12.1]}, "list", "'A'")
+
+
+def test_05_3_how_many():
+    answer = {"draws": (5 * 1.17 / 0.036) ** 2, "errors": 0.036 / (1.17 / 2000**0.5)}
+    right("05.3", answer, {"draws": 26_000, "errors": 1.4})
+    wrong("05.3", answer | {"draws": (1.17 / 0.036) ** 2}, "one standard error")
+    wrong("05.3", answer | {"draws": 5 * 1.17 / 0.036}, "square")
+    wrong("05.3", answer | {"draws": 5 * (1.17 / 0.036) ** 2}, "square all")
+    wrong("05.3", answer | {"draws": 4000}, "a fifth")
+    wrong("05.3", answer | {"errors": 0.036 / (1.17 / 4000**0.5)}, "independent")
+    wrong("05.3", answer | {"errors": 0.026}, "How many times")
+    wrong("05.3", answer | {"errors": 5}, "1.17/√ESS")
+    refused("05.3", 26_000, "'draws'")
+    refused("05.3", {"draws": "many", "errors": 1.4}, "str")
+
+
+WIDE = ("tau ~ cauchy(0, 5);", "tau ~ normal(0, 25);")
+
+
+def test_05_4_a_right_program_may_move_whatever_it_likes(edited, tmp_path):
+    right("05.4", edited("schools_noncentered", WIDE), str(edited("schools_centered", WIDE)))
+    other = tmp_path / "other.stan"
+    other.write_text("""
+data { int N; vector[N] y; vector[N] sigma; }
+parameters { real theta; real log_tau; }
+transformed parameters { real tau = exp(log_tau); }
+model {
+  theta ~ normal(0, 5);
+  target += normal_lpdf(tau | 0, 25) + log_tau;
+  y ~ normal(theta, sqrt(square(tau) + square(sigma)));
+}
+generated quantities {
+  vector[N] theta_1;
+  for (j in 1:N) {
+    real v = 1 / (1 / square(sigma[j]) + 1 / square(tau));
+    theta_1[j] = normal_rng(v * (y[j] / square(sigma[j]) + theta / square(tau)), sqrt(v));
+  }
+}
+""")
+    right("05.4", other)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ([], "old prior"),
+        ([(WIDE[0], "tau ~ normal(0, 5);")], "scale is still 5"),
+        ([(WIDE[0], "tau ~ cauchy(0, 25);")], "still a half-Cauchy"),
+        ([(WIDE[0], "tau ~ normal(0, 625);")], "not a variance"),
+        ([("theta ~ normal(0, 5);", "theta ~ normal(0, 25);")], "not that of theta"),
+        ([WIDE, ("theta ~ normal(0, 5);", "theta ~ normal(0, 25);")], "as it was"),
+        ([WIDE, ("y ~ normal(theta_1[index_1], sigma);", "")], "not those of this model"),
+    ],
+)
+def test_05_4_hints(edited, changes, words):
+    wrong("05.4", edited("schools_noncentered", *changes), words)
+
+
+def test_05_4_wants_a_path_and_the_names_it_asks_for(edited):
+    refused("05.4", 25, "int", "path")
+    nameless = edited(
+        "schools_noncentered",
+        ("vector[J_1] theta_1 =", "vector[J_1] effect ="),
+        ("y ~ normal(theta_1[index_1]", "y ~ normal(effect[index_1]"),
+        WIDE,
+    )
+    wrong("05.4", nameless, "'theta_1", "names")
+
+
+def test_05_5_own_data():
+    y, sigma = [0.9, 0.1, 0.5, 1.6, 0.4, 0.7], [0.3, 0.4, 0.2, 0.6, 0.3, 0.4]
+    data = lesson_05.one_level(y, sigma)
+    posts = [helpers.exact_posterior(data, {"theta": (0, 1), "tau": tau}, sigma=sigma) for tau in (0.5, 1.5)]
+    answer = {"y": y, "sigma": sigma, "theta": (0, 1), "tau": 0.5}
+    answer["extreme"] = [post.mean("theta_1[4]") for post in posts]
+    answer["above"] = [1 - post.cdf("theta", 0) for post in posts]
+    draws = [helpers.draws(post.draws(1000, seed=1), "theta_1[4]").mean() for post in posts]
+    right("05.5", answer, answer | {"extreme": np.array(draws)})
+    assert "Study 4" in helpers.check("05.5", answer).text
+    negative = [-x for x in y]
+    wrong("05.5", answer | {"y": negative}, "extreme")
+    wrong("05.5", answer | {"extreme": [1.6, 1.6]}, "the estimate itself")
+    wrong("05.5", answer | {"extreme": [1.6 - mean for mean in answer["extreme"]]}, "by how much")
+    wrong("05.5", answer | {"extreme": [post.mean("theta_1[5]") for post in posts]}, "study 5")
+    wrong("05.5", answer | {"extreme": [answer["extreme"][0]] * 2}, "With 3 tau")
+    wrong("05.5", answer | {"tau": 0.1}, "the priors those you used")
+    wrong("05.5", answer | {"above": [1 - p for p in answer["above"]]}, "below zero")
+    wrong("05.5", answer | {"above": [0.8, 0.8]}, "theta is above 0")
+    wrong("05.5", answer | {"y": y[:3], "sigma": sigma[:3]}, "3 studies")
+    refused("05.5", y, "list", "'sigma'")
+    refused("05.5", answer | {"above": [0.9]}, "'above'", "two numbers")
+    refused("05.5", answer | {"y": "a"}, "str", "estimates")
+    with pytest.raises(ValueError, match="sigma"):
+        helpers.check("05.5", answer | {"sigma": sigma[:5]})
+
+
+def test_05_5_two_studies_may_be_equally_extreme():
+    y, sigma = [-1.0, 0.0, 0.0, 0.0, 1.0], [0.5, 0.5, 0.5, 0.5, 0.2]
+    posts = [
+        helpers.exact_posterior(lesson_05.one_level(y, sigma), {"theta": (0, 1), "tau": tau}, sigma=sigma)
+        for tau in (1, 3)
+    ]
+    answer = {"y": y, "sigma": sigma, "theta": (0, 1), "tau": 1}
+    answer["above"] = [1 - post.cdf("theta", 0) for post in posts]
+    right(
+        "05.5",
+        *(answer | {"extreme": [post.mean(name) for post in posts]} for name in ("theta_1[1]", "theta_1[5]")),
+    )
