@@ -250,4 +250,5 @@ def test_recipe_for_your_own_data_gives_right_answers(tmp_path, monkeypatch):
     # 4 marks of each program, 6 MCSEs: a false alarm in fewer than 1 in 10,000,000 seeds, were they normal
     for marks in scope["marks"].values():
         assert marks["error_in_mcse"].abs().max() < 6
-    assert {row[0] for row in scope["marks"]["tree"].rows()} == {"theta", "tau", "sigma", "P(tau < 2)"}
+    assert {row[0] for row in scope["marks"]["tree"].rows()} == {"theta", "tau", "sigma", "P(tau < 4)"}
+    assert (scope["data"]["J_1"], scope["data"]["J_2"]) == (5, 15)
