@@ -1,0 +1,141 @@
+"""Checks of lesson 2: priors, probabilities from draws, a mistyped prior, a fit of one's own."""
+
+from collections.abc import Mapping
+from functools import cache
+
+import arviz
+import numpy as np
+import polars as pl
+
+from helpers.checks import Again, answers, exercise, programs
+from helpers.data import measurements, simulate, stan_data
+from helpers.exact import exact_posterior, score
+from helpers.tree import PRIOR
+
+LEVELS = ["day", "batch", "colony"]
+
+
+@cache
+def cells() -> dict:
+    """Return the dictionary of the 47 measurements."""
+    return stan_data(measurements(), LEVELS, "y")[0]
+
+
+@exercise("02.1")
+def prior_sd(answer) -> str:
+    """Work out the standard deviation of a single cell under the priors."""
+    sd = answers.number(answer, "the standard deviation as a number, in a.u.")
+    (_, theta), tau, sigma = PRIOR["theta"], PRIOR["tau"], PRIOR["sigma"]
+    variance = (
+        theta**2 + 3 * tau**2 + sigma**2
+    )  # the mean of the square of a half-normal is its scale squared
+
+    def is_near(other):
+        return abs(sd / other - 1) < 0.01
+
+    if is_near(variance):
+        raise Again("This is the variance: take its square root.")
+    if is_near(theta + 3 * tau + sigma):
+        raise Again("Standard deviations do not add up; variances do.")
+    if is_near(np.sqrt(3 * tau**2 + sigma**2)):
+        raise Again("One part is missing: θ is uncertain, too.")
+    if is_near(np.sqrt(theta**2 + tau**2 + sigma**2)):
+        raise Again("How many steps of size τ lie between θ and a cell?")
+    if any(
+        is_near(np.sqrt(theta**2 + share * (3 * tau**2 + sigma**2))) for share in (2 / np.pi, 1 - 2 / np.pi)
+    ):
+        raise Again("You took the mean or the standard deviation of τ: what enters is the mean of τ².")
+    if not is_near(np.sqrt(variance)):
+        raise Again(
+            "Add the variances on the way from the prior mean of 10 down to a cell, and take the root."
+        )
+    return "And the prior mean of a cell is 10. So how often will an imagined cell be darker than dark?"
+
+
+@exercise("02.2")
+def brighter(answer) -> str:
+    """Compute from draws the probability that Monday is brighter than Thursday."""
+    probability = answers.function(answer, "a function brighter(samples)")
+    differing = simulate([3, 2, 2, 3], theta=10, tau=2, sigma=2, seed=1, levels=LEVELS)
+    given, days = [], []
+    for data in (cells(), stan_data(differing, LEVELS, "y")[0]):
+        samples = exact_posterior(data).draws(2000, seed=1)
+        given.append(answers.number(probability(samples), "a function that returns one number"))
+        days.append(samples["posterior"]["theta_1"].values.reshape(-1, 3).T)
+
+    def is_near(share):
+        return np.allclose(given, [share(*group) for group in days], atol=1e-9)
+
+    if is_near(lambda monday, thursday, _: (monday < thursday).mean()):
+        raise Again("This is the probability of the opposite.")
+    if is_near(lambda monday, _, wednesday: (monday > wednesday).mean()):
+        raise Again("You compare Monday with day 3. Which day is that, when labels are sorted?")
+    if is_near(lambda _, thursday, wednesday: (thursday > wednesday).mean()):
+        raise Again("You compare days 2 and 3: NumPy counts from 0, the names of parameters from 1.")
+    if is_near(lambda monday, thursday, _: (monday > thursday).sum()):
+        raise Again("You count draws: what share of all draws is it?")
+    if is_near(lambda monday, thursday, _: monday.mean() > thursday.mean()):
+        raise Again(
+            "You compare two means, and lose how uncertain they are. Compare draw by draw, then average."
+        )
+    if given[0] == given[1]:
+        raise Again("Your function says the same of two different fits: does it use the samples it is given?")
+    if not is_near(lambda monday, thursday, _: (monday > thursday).mean()):
+        raise Again("In what share of the draws is theta_1[1] above theta_1[2]?")
+    return "Any statement about unknowns is counted like this. What would it say of a fit that lacks small τ?"
+
+
+@exercise("02.3")
+def wrong_prior(answer) -> str:
+    """Run the program with the mistyped prior of θ."""
+    exact = exact_posterior(cells(), prior={"theta": (0, 1)})
+    samples = programs.sample(answer, cells())
+    if abs(programs.by_chain(samples, "theta").mean() - exact_posterior(cells()).mean("theta")) < 1:
+        raise Again("θ has hardly moved: both numbers of its prior have to change, the mean and the spread.")
+    for name in ("theta", "tau", "sigma"):
+        if programs.distance(samples, name, exact.mean(name)) > programs.TOO_FAR:
+            raise Again(f"The prior of θ has changed, but {name} is not where normal(0, 1) would bring it.")
+    rhat = float(arviz.rhat(programs.by_chain(samples, "tau")))
+    return f"The exact answer to the wrong question; and R-hat of τ is {rhat:.2f}. Who could have told you?"
+
+
+@exercise("02.4")
+def own_fit(answer) -> str:
+    """Hold the reader's own fit against the exact posterior of their dictionary."""
+    wanted = "a tuple of two: your dictionary, and the samples that arviz.from_cmdstanpy made"
+    data, samples = answers.parts(answer, 2, wanted)
+    exact = belong_together(data, samples, wanted)
+    tau = programs.by_chain(samples, "tau")
+    if not arviz.rhat(tau) < 1.05:
+        raise Again(
+            "The chains disagree on τ, R-hat is above 1.05: no interval of these draws can be believed."
+        )
+    marks = score(samples, exact).filter(pl.col("error_in_mcse").is_not_nan())
+    worst = marks.sort(pl.col("error_in_mcse").abs())[-1].row(0, named=True)
+    if abs(worst["error_in_mcse"]) > programs.TOO_FAR:
+        raise Again(
+            f"{worst['quantity']} is {worst['estimate']:.3f} by your draws, exactly {worst['exact']:.3f}: "
+            "another prior, another fit, or a sampler that did not go everywhere?"
+        )
+    low, high = exact.quantile("tau", [0.055, 0.945])
+    ours = np.quantile(tau, [0.055, 0.945])
+    return (
+        f"89% interval of τ: {ours[0]:.2f} to {ours[1]:.2f} by your draws, {low:.2f} to {high:.2f} exactly."
+    )
+
+
+def belong_together(data, samples, wanted: str):
+    """Exact posterior of a dictionary, if the samples are of a fit of such a tree; else say what is wrong."""
+    if not isinstance(data, Mapping):
+        raise answers.refuse(data, wanted)
+    if "posterior" not in getattr(samples, "children", ()):
+        raise answers.refuse(samples, wanted)
+    exact = exact_posterior(data)
+    for k in range(1, len([name for name in data if name.startswith("J_")]) + 1):
+        nodes = samples["posterior"].get(f"theta_{k}")
+        if nodes is not None and nodes.shape[2] != data[f"J_{k}"]:
+            raise Again(
+                f"The samples have {nodes.shape[2]} nodes in level {k}, the dictionary {data[f'J_{k}']}: "
+                "of another fit?"
+            )
+    return exact

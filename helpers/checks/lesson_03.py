@@ -1,0 +1,114 @@
+"""Checks of lesson 3: R-hat of one chain, a prediction, a fixed τ, and a diagnosis."""
+
+from statistics import NormalDist
+
+import arviz
+import numpy as np
+
+from helpers.checks import Again, answers, exercise, programs
+from helpers.checks.lesson_02 import belong_together, cells
+from helpers.exact import exact_posterior
+
+
+@exercise("03.1")
+def one_chain(answer) -> str:
+    """Write a function that gives the R-hat of the two halves of one chain."""
+    halves = answers.function(answer, "a function halves(chain)")
+    rng = np.random.default_rng(seed=1)
+    steady = rng.normal(size=1000)
+    chains = {
+        "steady": steady,
+        "climbs": steady + np.linspace(0, 6, 1000),
+        "jumps": steady + np.repeat([0, 9], 500),
+    }
+    rhat = {
+        name: answers.number(halves(chain), "a function that returns one number")
+        for name, chain in chains.items()
+    }
+    if any(np.isnan(value) for value in rhat.values()):
+        raise Again("Your function says nan: R-hat needs an array with two rows, one for each half.")
+    if rhat["steady"] > 1.05:
+        raise Again(
+            f"Of 1000 independent draws your function says {rhat['steady']:.2f}: it should be near 1."
+        )
+    if rhat["jumps"] < 1.1:
+        raise Again("A chain that jumps halfway passes: do your halves hold draws 1, 3, 5, … and 2, 4, 6, …?")
+    if rhat["climbs"] < 1.1:
+        raise Again("A chain that climbs all the time passes: compare its first half with its second.")
+    return (
+        f"A chain that climbs has {rhat['climbs']:.2f}, one that jumps {rhat['jumps']:.2f}. But one that "
+        "stays on the first of two hills from start to end has 1.00, and nobody will know of the second."
+    )
+
+
+@exercise("03.2")
+def neals_funnel(answer) -> str:
+    """Predict the share of draws that the sampler finds in the neck."""
+    share = answers.number(answer, "the share as a number from 0 to 1")
+    truth = NormalDist(0, 3).cdf(-3)
+    if not 0 <= share <= 1:
+        raise Again("A share lies between 0 and 1.")
+    if share > 1.3 * truth:
+        raise Again("More than there is? Narrow places are hard to enter; that is what keeps a sampler out.")
+    if share > 0.8 * truth:
+        raise Again(
+            "This is what a perfect sampler finds. Would one step size do for the mouth and for the neck?"
+        )
+    if share > truth / 2:
+        raise Again(
+            "Fewer, but only by a little? Work out how much narrower the neck is at −3 than the mouth at 3."
+        )
+    return "Far fewer. Run it, and note which of the alarms tell you so."
+
+
+@exercise("03.3")
+def fixed_tau(answer) -> str:
+    """Run the program in which τ is given."""
+    tau = 1.0
+    samples = programs.sample(answer, cells() | {"tau": tau})
+    if "tau" in samples["posterior"]:
+        raise Again("τ is still a parameter of your program: it has to be declared in data, and there only.")
+    exact = exact_posterior(cells()).conditional(tau)
+    for name in ("theta", "theta_1[1]"):
+        mean, sd = exact.filter(name=name).select("mean", "sd").row(0)
+        draws = programs.by_chain(samples, name)
+        off = programs.away(draws, mean, name), programs.away((draws - mean) ** 2, sd**2, name)
+        if max(off) > programs.TOO_FAR:
+            raise Again(
+                f"With a τ of {tau}, the standard deviation of {name} is {sd:.2f}, not {draws.std():.2f}. "
+                "Does your program use the τ that it is given, in all three levels?"
+            )
+    ebfmi = arviz.bfmi(samples)["energy"].values.min()
+    return f"No funnel: the lowest E-BFMI is {ebfmi:.2f}. The cure has to let τ vary all the same."
+
+
+@exercise("03.4")
+def diagnosis(answer) -> str:
+    """Judge a diagnosis by the alarms of the lesson's table, then by the exact answer."""
+    wanted = "a tuple of three: your dictionary, the samples, and True or False"
+    data, samples, trust = answers.parts(answer, 3, wanted)
+    if not isinstance(trust, bool | np.bool_):
+        raise answers.refuse(trust, "True if you trust these draws, else False, as the third of three")
+    exact = belong_together(data, samples, wanted)
+    if "sample_stats" not in samples.children:
+        raise answers.refuse(
+            samples, "samples with what the sampler noted, as arviz.from_cmdstanpy makes them"
+        )
+    tau, stats = programs.by_chain(samples, "tau"), samples["sample_stats"]
+    sounding = {
+        "R-hat": not arviz.rhat(tau) <= 1.01,
+        "bulk ESS": not arviz.ess(tau) >= 400,
+        "tail ESS": not arviz.ess(tau, method="tail", prob=(0.05, 0.95)) >= 400,
+        "E-BFMI": bool((arviz.bfmi(samples)["energy"].values < 0.3).any()),
+    }
+    places = int(stats["diverging"].sum())
+    deep = float((stats["tree_depth"] >= 10).mean()) > 0.01
+    alarms = sum(sounding.values())
+    if trust and alarms:
+        raise Again(f"Of the first three alarms of the table, and E-BFMI, {alarms} of 4 sound for τ. Which?")
+    if not trust and not (alarms or places or deep):
+        raise Again("None of the alarms of the table sounds for τ. What makes you doubt these draws?")
+    error = tau.mean() - exact.mean("tau")
+    heard = f"{alarms} of four alarms sound, with {places} divergences. Exactly"
+    in_mcse = f", {abs(error) / arviz.mcse(tau):.1f} MCSEs" if alarms == 0 else ""
+    return f"{heard}, the mean of τ is {exact.mean('tau'):.3f}; your draws are off by {error:+.3f}{in_mcse}."

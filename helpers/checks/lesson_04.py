@@ -1,0 +1,152 @@
+"""Checks of lesson 4: offsets, a cell of next week, and which form wins."""
+
+from functools import cache
+from statistics import NormalDist
+
+import arviz
+import numpy as np
+
+from helpers.checks import Again, answers, exercise, programs
+from helpers.checks.lesson_02 import LEVELS, belong_together
+from helpers.data import simulate, stan_data
+from helpers.exact import exact_posterior
+
+
+@exercise("04.1")
+def offsets(answer) -> str:
+    """Write a function that makes a day's mean of a standard normal number."""
+    day = answers.function(answer, "a function day(theta, tau, z)")
+    z = np.array([NormalDist().inv_cdf((i + 0.5) / 99) for i in range(99)])  # evenly spread in probability
+    cases = [(10.0, 0.01), (10.0, 1.0), (10.0, 30.0), (-3.0, 4.0)]
+    wanted = "a function that returns a mean for each z"
+    given = [answers.array(day(theta, tau, z), wanted) for theta, tau in cases]
+    if any(len(means) != len(z) for means in given):
+        raise answers.refuse(given[0], wanted)
+    if not np.array_equal(given[0], day(*cases[0], z)):
+        raise Again(
+            "Called twice with the same z, your function gives two answers. z is the draw: only compute."
+        )
+
+    def is_near(other):
+        return all(
+            np.allclose(np.sort(means), np.sort(other(theta, tau)), atol=1e-6)
+            for means, (theta, tau) in zip(given, cases, strict=True)
+        )
+
+    for power, said in [(2, "τ²"), (0.5, "√τ"), (0, "1")]:
+        if is_near(lambda theta, tau, power=power: theta + tau**power * z):
+            raise Again(f"Around θ your days have a standard deviation of {said}. It should be τ.")
+    if is_near(lambda theta, tau: tau * z):
+        raise Again("Your days scatter around 0: where has θ gone?")
+    if is_near(lambda theta, tau: tau * (theta + z)):
+        raise Again("Your days scatter around τ θ: only the offset is measured in units of τ.")
+    if is_near(lambda theta, tau: (z - theta) / tau):
+        raise Again("This is the way back, from a mean to its offset.")
+    if not is_near(lambda theta, tau: theta + tau * z):
+        raise Again("For a fixed τ, your days are not distributed as Normal(θ, τ).")
+    return "For τ of 0.01 as for 30, these are the centered days. And z itself knows nothing of τ."
+
+
+@exercise("04.2")
+def upside_down(answer) -> str:
+    """Say how closely the data determine the offset, for three values of τ."""
+    taus, s = [0.1, 1, 10], 0.3
+    wanted = "a dictionary {0.1: …, 1: …, 10: …} of standard deviations"
+    widths = [answers.number(x, wanted) for x in answers.items(answer, taus, wanted)]
+
+    def is_near(other):
+        return np.allclose(widths, [other(tau) for tau in taus], rtol=0.03)
+
+    if is_near(lambda tau: s):
+        raise Again("This is how closely the mean is known. The offset is measured in units of τ.")
+    if is_near(lambda tau: s * tau):
+        raise Again("You multiply by τ: that is the way from an offset to a mean. Go the other way.")
+    if is_near(lambda tau: tau / s):
+        raise Again("Upside down. If the mean is known to within 0.3, how many τ is that?")
+    if is_near(lambda tau: 1.0):
+        raise Again("This is the prior of the offset. What do the data add, when τ is large?")
+    if is_near(lambda tau: 1 / np.sqrt(1 + (tau / s) ** 2)):
+        return (
+            "With the prior, the width is 1 for small τ, and falls as 1/τ for large: a funnel, upside down."
+        )
+    if not is_near(lambda tau: s / tau):
+        raise Again("The offset is (mean − θ)/τ. What does dividing by τ do to a standard deviation?")
+    return "It falls as τ grows: a funnel, upside down. For small τ, what would the prior have to say?"
+
+
+@cache
+def _week() -> tuple[dict, object]:
+    """Return data on which both forms sample well, and their exact posterior."""
+    df = simulate([8, 3, 2, 4], theta=10, tau=1, sigma=1.5, seed=1, levels=LEVELS)
+    data, _ = stan_data(df, LEVELS, "y")
+    return data, exact_posterior(data)
+
+
+@exercise("04.3")
+def next_week(answer) -> str:
+    """Run the program that draws a cell of a new day."""
+    data, exact = _week()
+    samples = programs.sample(answer, data, iter_sampling=2000, adapt_delta=0.95)
+    y_new = programs.by_chain(samples, "y_new")
+    for name in ("theta", "tau", "sigma"):
+        if programs.distance(samples, name, exact.mean(name)) > programs.TOO_FAR:
+            raise Again(f"The posterior of {name} has changed: leave the model itself as it was.")
+    theta, tau2, sigma2 = (exact.sd(name) ** 2 for name in ("theta", "tau", "sigma"))
+    tau2, sigma2 = tau2 + exact.mean("tau") ** 2, sigma2 + exact.mean("sigma") ** 2
+
+    def is_near(variance):
+        return programs.away((y_new - exact.mean("theta")) ** 2, variance, "y_new") < programs.TOO_FAR
+
+    if programs.away(y_new, exact.mean("theta"), "y_new") > programs.TOO_FAR:
+        raise Again("Its mean is not that of θ: next week's cell has a new day, none of those in the data.")
+    if is_near(theta + 3 * tau2 + sigma2):
+        return "A new day, a new batch, a new colony, a new cell. Would the 47 pass as draws from it?"
+    if is_near(theta + sigma2):
+        raise Again("Your cell hangs directly from θ: its day, batch and colony will stray, too.")
+    if is_near(theta + 3 * tau2):
+        raise Again("You have the mean of a new colony. A cell strays from it by σ.")
+    if is_near(theta + tau2 + sigma2) or is_near(theta + 2 * tau2 + sigma2):
+        raise Again("A level is missing: there are three steps of size τ from θ to a colony.")
+    raise Again(
+        f"Its variance is {y_new.var():.1f}; the parts that you expect add up to another. Which are they?"
+    )
+
+
+@exercise("04.4")
+def which_wins(answer) -> str:
+    """Compare two fits of the reader's data by effective draws per gradient."""
+    wanted = (
+        "a tuple of three: your dictionary, {'centered': …, 'noncentered': …} with samples, and the winner"
+    )
+    data, runs, winner = answers.parts(answer, 3, wanted)
+    names = ["centered", "noncentered"]
+    samples = dict(zip(names, answers.items(runs, names, wanted), strict=True))
+    if winner not in names:
+        raise answers.refuse(winner, "'centered' or 'noncentered' as the third of three")
+    for tree in samples.values():
+        exact = belong_together(data, tree, wanted)
+    offsets = {name: "theta_1_tilde" in tree["posterior"] for name, tree in samples.items()}
+    if offsets["centered"] or not offsets["noncentered"]:
+        raise Again(
+            "The noncentered samples should have offsets, theta_1_tilde, and the centered none: a mix-up?"
+        )
+    tau = {name: programs.by_chain(tree, "tau") for name, tree in samples.items()}
+    ess = {name: float(arviz.ess(draws)) for name, draws in tau.items()}
+    gradients = {name: float(tree["sample_stats"]["n_steps"].sum()) for name, tree in samples.items()}
+    worth = {name: 1000 * ess[name] / gradients[name] for name in names}
+    loser = names[names.index(winner) - 1]
+    if worth[winner] < worth[loser]:
+        if ess[winner] > ess[loser]:
+            raise Again(
+                "It has more effective draws, but what did they cost? Divide by the number of gradients."
+            )
+        raise Again("By your own runs, the other one has more bulk ESS of τ per gradient.")
+    off = abs(tau[winner].mean() - exact.mean("tau")) / arviz.mcse(tau[winner])
+    if not off < programs.TOO_FAR:
+        raise Again(
+            f"Its mean of τ is {off:.0f} MCSEs from the exact one: the ESS of such a run means nothing."
+        )
+    return (
+        f"Effective draws per 1000 gradients: centered {worth['centered']:.1f}, noncentered "
+        f"{worth['noncentered']:.1f}. How well do these data measure their groups?"
+    )
