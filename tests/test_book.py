@@ -142,7 +142,14 @@ def test_a_failing_cell_fails_the_build(tmp_path):
     assert done.returncode != 0
 
 
-RUN_BY_LESSONS = ["stan/a.stan", "stan/a.stanfunctions", "helpers/a.py", "lessons/a.csv", "requirements.txt"]
+RUN_BY_LESSONS = [
+    "stan/a.stan",
+    "stan/a.stanfunctions",
+    "helpers/a.py",
+    "helpers/moving/a.js",
+    "lessons/a.csv",
+    "requirements.txt",
+]
 
 
 @pytest.fixture
