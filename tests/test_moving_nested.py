@@ -3,6 +3,7 @@
 import json
 
 import bokeh.embed
+import bokeh.models
 import numpy as np
 import pytest
 
@@ -131,6 +132,15 @@ def test_a_disc_stands_under_its_leaf(figure):
     nodes, leaves = named(figure, "nodes").data, named(figure, "leaves").data
     assert list(nodes["x"])[-17:] == list(leaves["x"])
     assert np.all(np.diff(leaves["x"]) > 0)
+
+
+def test_a_tap_fades_nothing(figure):
+    tree = figure.children[2]
+    of_nodes = [marks for marks in tree.renderers if marks.data_source is named(figure, "nodes")]
+    assert len(of_nodes) == 3
+    assert all(marks.nonselection_glyph is None for marks in of_nodes)
+    (tap,) = tree.select({"type": bokeh.models.TapTool})
+    assert [marks.data_source for marks in tap.renderers] == [named(figure, "nodes")]
 
 
 def test_it_fits_a_page(figure):

@@ -9,8 +9,8 @@ for pages that want to set them:
 ``nested.slider``
     Slider: the place in the array of τ, from 0; that array is in the tags of the slider.
 ``nested.nodes``
-    Data source of the tree's nodes: ``name`` in Stan, ``x``, ``y`` and ``label``. A tap on a node, or setting
-    ``selected.indices``, chooses it.
+    Data source of the tree's nodes: ``name`` in Stan, ``x``, ``y`` and ``label``. A tap on a node chooses
+    it, as does setting ``selected.indices``, which is emptied at once.
 ``nested.ring``
     Data source with one row, ``x`` and ``y`` of the chosen node.
 ``nested.leaves``
@@ -162,8 +162,13 @@ def nested(
     update = bokeh.models.CustomJS(args=args, code=Path(__file__).with_suffix(".js").read_text("utf-8"))
     slider.js_on_change("value", update)
     node.js_on_change("value", update)
-    # a tap chooses as the menu does; one beside all nodes changes nothing
-    choose = "const [i] = nodes.selected.indices; if (i != null) node.value = nodes.data.name[i]"
+    # a tap chooses as the menu does; it leaves nothing selected, so that the next tap is not taken to undo it
+    choose = """
+const [i] = nodes.selected.indices
+if (i != null) {
+  node.value = nodes.data.name[i]
+  nodes.selected.indices = []
+}"""
     nodes.selected.js_on_change(
         "indices", bokeh.models.CustomJS(args={"nodes": nodes, "node": node}, code=choose)
     )
@@ -201,7 +206,7 @@ def _drawn(labelled: pl.DataFrame, levels: list[str], names: list[str]) -> tuple
     """Place nodes, named as in Stan, and the discs of the leaves; and say what the menu offers."""
     numbers = [f"{level}_stan" for level in levels]
     # one row for each leaf, so that all get the same room
-    placed = _layout(labelled.unique(numbers[-1], keep="first", maintain_order=True), levels)
+    placed = _layout(labelled.unique(numbers[-1], keep="first"), levels)
     nodes = placed.filter(pl.col("y") > 0).select("label", "x", "y", "parent_x", "parent_y")
     # from the population an edge of no length, to itself
     nodes = nodes.with_columns(
@@ -229,15 +234,15 @@ def _tree(nodes, ring, leaves, levels: list[str]) -> bokeh.plotting.figure:
     p.yaxis.major_label_overrides = dict(enumerate(["weight", *levels[::-1], "population"]))
     p.yaxis.major_tick_line_color = p.yaxis.axis_line_color = p.outline_line_color = None
     p.xaxis.visible = p.grid.visible = False
-    p.segment("parent_x", "parent_y", "x", "y", color="#999999", source=nodes)
+    edges = p.segment("parent_x", "parent_y", "x", "y", color="#999999", source=nodes)
     p.segment("x", 0, "x", 1, color="#dddddd", source=leaves)
     discs = p.scatter("x", 0, size="size", color="color", source=leaves)
     p.scatter("x", "y", size=23, color="black", source=ring)
     circles = p.scatter("x", "y", size=16, fill_color="white", line_color="#666666", source=nodes)
-    circles.nonselection_glyph = circles.selection_glyph = None
     label = {"text_align": "center", "text_baseline": "middle", "text_font_size": "10px"}
     labels = p.text("x", "y", "label", source=nodes, **label)
-    labels.nonselection_glyph = labels.selection_glyph = None
+    for marks in (edges, circles, labels):  # what was not tapped does not fade
+        marks.nonselection_glyph = marks.selection_glyph = None
     p.select(bokeh.models.TapTool).renderers = [circles]
     p.select(bokeh.models.HoverTool).renderers = [discs]
     return p
