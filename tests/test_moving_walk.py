@@ -85,6 +85,8 @@ def test_figure_shows_the_leapfrogs_path(page, step, start, kick, form):
         np.testing.assert_allclose(shown["path"][column], expected[reached], rtol=1e-6, atol=1e-6)
     assert shown["path"]["move"] == list(range(sum(reached)))
     assert shown["end"]["move"] == ([] if all(reached) else [sum(reached)])
+    thrown_to = list(zip(shown["end"]["to_x"], shown["end"]["to_log_tau"], strict=True))
+    np.testing.assert_allclose(thrown_to, [point for point, on in zip(q, reached, strict=True) if not on])
     assert shown["text"].startswith("<b>Divergence" if shown["end"]["move"] else "Largest energy error")
     assert page.failures == []
 
@@ -117,6 +119,7 @@ def test_figure_starts_as_its_controls_say(browser, noncentered):  # noqa: F811
         shown = set_to(page, *values, form)
         ranges = page.evaluate("[get('walk.panel').x_range.end, get('walk.panel').y_range.end]")
         assert ranges == [FRAMES[form][axis]["end"] for axis in "xy"]
+        assert page.evaluate("[0, 1].map((i) => get('walk.hill.' + i).visible)") == [form == 0, form == 1]
         assert page.evaluate("get('walk.panel').below[0].axis_label") == FRAMES[form]["label"]
     for column, expected in at_first["path"].data.items():
         np.testing.assert_allclose(shown["path"][column], expected, rtol=1e-9, atol=1e-9)
@@ -221,6 +224,12 @@ def test_every_control_obeys_the_keyboard(browser):  # noqa: F811
     expected = leapfrog(10**-0.75, 10**-0.05, KICKS[1], noncentered=True)
     np.testing.assert_allclose(page.evaluate("[...get('walk.path').data.x]"), expected["x"], rtol=1e-9)
     page.close()
+
+
+def test_after_the_last_kick_comes_the_first(page):
+    set_to(page, -1, 0, 0, len(KICKS) - 1)
+    page.get_by_role("button", name="kick again").click()
+    page.wait_for_function("get('walk.kick').data.number[0] == 0")
 
 
 @pytest.mark.parametrize(("width", "beside"), [(700, True), (390, False), (350, False)])

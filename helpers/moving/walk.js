@@ -33,15 +33,12 @@ for (let move = 1; move <= moves; move++) {
   push()
   let error = energy() - before
   if (!(error <= limit)) {
-    // the puck may be anywhere, or nowhere: draw where it left from, and which way it went
     if (Number.isNaN(error)) error = Infinity
-    const way = [x - from[0], log_tau - from[1]]
-    const far = Math.max(Math.abs(way[0]), Math.abs(way[1]), 100) / 100
     broken.move.push(move)
     broken.x.push(from[0])
     broken.log_tau.push(from[1])
-    broken.to_x.push(from[0] + way[0] / far)
-    broken.to_log_tau.push(from[1] + way[1] / far)
+    broken.to_x.push(x)
+    broken.to_log_tau.push(log_tau)
     broken.error.push(Math.min(error, shown[1]))
     break
   }

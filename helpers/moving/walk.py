@@ -15,7 +15,7 @@ for tests and for pages that want to set them:
     axis).
 ``walk.break``
     Data source with one row if the path diverges, else none: ``move``, the point that it left from (``x``,
-    ``log_tau``), a point in the direction that it took (``to_x``, ``to_log_tau``), ``error``, at most 1e5.
+    ``log_tau``), the one that it was thrown to (``to_x``, ``to_log_tau``), ``error``, at most 1e5.
 ``walk.panel``, ``walk.hill.0``, ``walk.hill.1``
     The panel of the path; and the shades of it, of the centered form and of the noncentered.
 ``walk.text``
@@ -160,7 +160,7 @@ def walk(noncentered: bool = False) -> bokeh.models.LayoutDOM:
     right.add_layout(
         bokeh.models.Label(
             x=MOVES, y=LIMIT, text="divergent, says Stan", text_align="right", y_offset=3,
-            text_font_size="12px", text_color=COLORS[5], background_fill_color="white",
+            text_font_size="12px", text_color=COLORS[5], level="underlay",
         )
     )  # fmt: skip
     right.line("move", "size", source=path, color="black", line_width=1)
@@ -191,10 +191,7 @@ def _report(path: dict) -> tuple[dict, dict, str]:
     broken = {name: [] for name in ("move", "x", "log_tau", "to_x", "to_log_tau", "error")}
     if not table["error"][-1] <= LIMIT:
         move, *to, error = (column.pop() for column in table.values())
-        left = np.array([table["x"][-1], table["log_tau"][-1]])
-        way = np.array(to) - left
-        to = left + way / max(np.abs(way).max() / 100, 1)
-        row = (move, *left, *to, min(error, SHOWN[1]))
+        row = (move, table["x"][-1], table["log_tau"][-1], *to, min(error, SHOWN[1]))
         broken = {name: [float(value)] for name, value in zip(broken, row, strict=True)}
     size = np.maximum(np.abs(table["error"]), SHOWN[0])
     largest = np.abs(table["error"]).max()
