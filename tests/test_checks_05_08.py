@@ -197,3 +197,104 @@ def test_05_5_two_studies_may_be_equally_extreme():
         "05.5",
         *(answer | {"extreme": [post.mean(name) for post in posts]} for name in ("theta_1[1]", "theta_1[5]")),
     )
+
+
+# Lesson 6
+
+
+def test_06_1_flip():
+    guess = {"lambda": 2, "tau": 0.5, "left_out": 0.75}
+    right("06.1", guess, {"lambda": 1, "tau": 8**-0.5, "left_out": 3 / 4})
+    wrong("06.1", guess | {"tau": 0.25}, "square of τ")
+    wrong("06.1", guess | {"tau": 2}, "solve")
+    wrong("06.1", guess | {"left_out": 0.25}, "you keep")
+    wrong("06.1", guess | {"left_out": 0.5}, "square")
+    wrong("06.1", guess | {"left_out": 6}, "as a share")
+    wrong("06.1", guess | {"left_out": 0.9}, "divide n")
+    wrong("06.1", {"lambda": 8, "tau": 1, "left_out": 0.75}, "too high")
+    wrong("06.1", {"lambda": 0.08, "tau": 0.1, "left_out": 0.75}, "too low")
+    wrong("06.1", guess | {"lambda": 0}, "above 0")
+    refused("06.1", 2, "int", "'left_out'")
+    refused("06.1", guess | {"tau": None}, "NoneType", "'tau'")
+
+
+def test_06_2_mixed_company():
+    weight = [1] * 5 + [0] * 40
+    right("06.2", weight, np.array(weight, dtype=float))
+    wrong("06.2", [1] * 45, "Group 6", "says less")
+    wrong("06.2", [0] * 45, "Group 1", "says more")
+    wrong("06.2", [0] * 5 + [1] * 40, "other way round")
+    wrong("06.2", [1, 0], "2 weights", "45")
+    wrong("06.2", [0.94] * 5 + [0.07] * 40, "0 or 1")
+    refused("06.2", 1, "int", "45 weights")
+
+
+MOVED = ("  vector[J_3] theta_3_tilde;", "  vector[J_3] theta_3;")
+COMPUTED = ("  vector[J_3] theta_3 = theta_2[index_2] + tau * theta_3_tilde;\n", "")
+OFFSETS = "  theta_3_tilde ~ std_normal();"
+
+
+def drawn(line):
+    return MOVED, COMPUTED, (OFFSETS, line)
+
+
+def test_06_3_a_right_program(edited):
+    right("06.3", edited("noncentered", *drawn("  theta_3 ~ normal(theta_2[index_2], tau);")))
+    by_loop = "  for (j in 1:J_3) target += normal_lpdf(theta_3[j] | theta_2[index_2[j]], tau);"
+    right("06.3", str(edited("noncentered", *drawn(by_loop))))
+
+
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [("noncentered", ["theta_3", "parameter"]), ("centered", ["theta_1 and theta_2", "noncentered"])],
+)
+def test_06_3_right_draws_in_another_form(program, words):
+    wrong("06.3", helpers.stan_file(program), "draws are right", *words)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("", "ties theta_3"),
+        ("  theta_3 ~ std_normal();", "ties theta_3"),
+        ("  theta_3 ~ normal(theta, tau);", "about θ"),
+        ("  theta_3 ~ normal(theta_1[index_1[index_2]], tau);", "about their days"),
+        ("  theta_3 ~ normal(theta_2[index_2], sigma);", "which spread"),
+    ],
+)
+def test_06_3_hints(edited, line, words):
+    wrong("06.3", edited("noncentered", *drawn(line)), words)
+
+
+def test_06_3_wants_a_path():
+    refused("06.3", ["program"], "list", "path")
+
+
+def test_06_4_pilot():
+    sizes = [1, 1, 1, 3, 3, 3, 60, 60, 60, 60]
+    df = helpers.simulate([10, sizes], theta=10, tau=0.6, sigma=1, seed=8, levels="group")
+    data, _ = helpers.stan_data(df, levels="group", values="y")
+    exact = helpers.exact_posterior(data)
+    tau, sigma = exact.mean("tau"), exact.mean("sigma")
+    weight = (np.array(sizes) * (tau / sigma) ** 2 > 2).astype(float)
+    answer = {"data": data, "tau": tau, "sigma": sigma, "weight": weight}
+    right("06.4", answer, answer | {"weight": [weight], "tau": tau + exact.sd("tau") / 2})
+    open_to_both = answer | {"weight": np.where(np.array(sizes) == 3, 1 - weight, weight)}
+    right("06.4", open_to_both)
+    wrong("06.4", answer | {"weight": 1 - weight}, "other way round")
+    wrong("06.4", answer | {"weight": np.ones(10)}, "Group 1", "says less")
+    wrong("06.4", answer | {"weight": weight[:9]}, "9 weights")
+    wrong("06.4", answer | {"weight": weight / 2}, "0 or 1")
+    wrong("06.4", answer | {"tau": sigma, "sigma": tau}, "swapped")
+    wrong("06.4", answer | {"tau": 5}, "'tau'", "stuck")
+    wrong("06.4", answer | {"sigma": 5}, "'sigma'", "prior")
+    narrow = helpers.exact_posterior(data, {"tau": 0.05})
+    other_prior = answer | {"tau": narrow.mean("tau"), "sigma": narrow.mean("sigma")}
+    wrong("06.4", other_prior, "'tau'", "prior")
+    quiet = np.array(sizes) * (narrow.mean("tau") / narrow.mean("sigma")) ** 2 > 2
+    right("06.4", other_prior | {"prior": {"tau": 0.05}, "weight": quiet.astype(int)})
+    refused("06.4", data, "'tau'")
+    refused("06.4", answer | {"data": [1, 2]}, "list", "stan_data")
+    refused("06.4", answer | {"weight": 1}, "int", "'weight'")
+    deep = helpers.stan_data(helpers.measurements(), levels=["day", "batch"], values="y")[0]
+    refused("06.4", answer | {"data": deep}, "one level")

@@ -1,0 +1,161 @@
+"""Checks of lesson 6: when to center."""
+
+from collections.abc import Mapping
+from functools import cache
+from math import isclose, pi
+
+import numpy as np
+
+from helpers.checks import Again, answers, exercise, programs
+from helpers.data import simulate, stan_data
+from helpers.exact import exact_posterior
+from helpers.models import stan_model
+
+MARK = 2  # the λ at which the lesson's map flips
+NEAR = 1, 3  # between these the lesson's map leaves it open
+
+
+@exercise("06.1")
+def flip(answer) -> str:
+    """Guess where the verdict flips, and what that means for groups of 8."""
+    names = ["lambda", "tau", "left_out"]
+    wanted = "a dictionary with 'lambda', 'tau' and 'left_out'"
+    given = answers.items(answer, names, wanted)
+    kinds = ["a number", "a number, with σ = 1", "a share, between 0 and 1"]
+    loudness, tau, left_out = (
+        answers.number(x, f"{name!r} as {kind}") for x, name, kind in zip(given, names, kinds, strict=True)
+    )
+    if not loudness > 0:
+        raise Again("λ is a number of measurements times a square: it is above 0.")
+    n, sigma = 8, 1
+    root = sigma * (loudness / n) ** 0.5  # of n (τ/σ)² = λ
+    if not isclose(tau, root, rel_tol=0.02):
+        if isclose(tau, root**2, rel_tol=0.02):
+            raise Again("For your λ this is the square of τ.")
+        raise Again("For your 'lambda', solve λ = n (τ/σ)² for τ, with n = 8 and σ = 1.")
+    kept = 1 / 2**2  # λ stays as it is if n goes with 1/τ²
+    if isclose(left_out, kept):
+        raise Again("This is the share that you keep.")
+    if isclose(left_out, 1 / 2):
+        raise Again("λ goes with the square of τ. What does doubling τ do to it?")
+    if isclose(left_out, (1 - kept) * n):
+        raise Again("Of 8 measurements, yes. Give it as a share, which holds for any number.")
+    if not isclose(left_out, 1 - kept):
+        raise Again("With twice the τ, by what do you divide n so that λ stays as it is?")
+    if not NEAR[0] <= loudness <= NEAR[1]:
+        side = "high" if loudness > NEAR[1] else "low"
+        raise Again(
+            f"2 and 3 follow from your λ. But that is too {side}: where are both voices about as loud?"
+        )
+    return f"The map will put the mark near {MARK}. Does it look like a cliff there, or like a gentle slope?"
+
+
+@exercise("06.2")
+def mixed_company(answer) -> str:
+    """Choose a weight for each of 45 groups."""
+    weight = answers.array(answer, "45 weights, 0 or 1, in a list")
+    n = np.array([400] * 5 + [2] * 40)
+    _zeros_and_ones(weight, len(n))
+    _choose(weight, n * 0.2**2, "τ = 0.2 and σ = 1")
+    return "Then neither form for all can be right. Which of the two, would you say, suffers more?"
+
+
+def _zeros_and_ones(weight, groups):
+    if len(weight) != groups:
+        raise Again(f"There are {len(weight)} weights, and {groups} groups: give one for each.")
+    if not np.isin(weight, (0, 1)).all():
+        raise Again("Let each weight be 0 or 1, that is, noncentered or centered.")
+
+
+def _choose(weight, loudness, spreads):
+    """Tell whether the loud groups, and only these, are centered; those near the mark may be either."""
+    loud, quiet = loudness > NEAR[1], loudness < NEAR[0]
+    if not (weight[loud] == 1).any() and not (weight[quiet] == 0).any() and (loud | quiet).any():
+        raise Again("It is the other way round: weight 1 is centered, for groups of which the data say much.")
+    for group, hint in [(loud & (weight == 0), "says more"), (quiet & (weight == 1), "says less")]:
+        if group.any():
+            j = group.argmax()
+            raise Again(
+                f"Group {j + 1} has weight {weight[j]:g}. With {spreads} its λ is {loudness[j]:.2g}: what it "
+                f"measures {hint} about its mean than its parent does."
+            )
+
+
+LEVELS = ["day", "batch", "colony"]
+
+
+@cache
+def well_measured() -> dict:
+    """Make data that all forms of the program sample well, so that only mistakes are found."""
+    df = simulate([4, 3, 3, 5], theta=10, tau=1, sigma=0.5, seed=8, levels=LEVELS)
+    return stan_data(df, levels=LEVELS, values="y")[0]
+
+
+@exercise("06.3")
+def colonies_centered(program) -> str:
+    """Center the colonies, and neither days nor batches."""
+    data = well_measured()
+    samples = programs.sample(program, data, adapt_delta=0.9)
+    names = ["theta", "tau", "sigma", "theta_3[1]", "theta_3[36]"]
+    if not programs.agrees(samples, exact_posterior(data), names):
+        _what_is_drawn_about_what(samples, data)
+    moved = stan_model(program).src_info()["parameters"]
+    if "theta_3" not in moved:
+        raise Again("The draws are right. But theta_3 is computed from offsets: it should be a parameter.")
+    if both := [name for name in ("theta_1", "theta_2") if name in moved]:
+        raise Again(f"The draws are right. But {' and '.join(both)} should be noncentered, as they were.")
+    return "Right draws, in the form asked for. How many gradients does a draw cost, compared with weight 1?"
+
+
+def _what_is_drawn_about_what(samples, data):
+    cells = {"N": data["N"], "y": data["y"]}
+    day = data["index_1"][data["index_2"] - 1]
+    others = {
+        "θ": cells | {"J_1": data["J_3"], "index_1": data["index_3"]},
+        "their days": cells
+        | {"J_1": data["J_1"], "J_2": data["J_3"], "index_1": day, "index_2": data["index_3"]},
+    }
+    for node, tree in others.items():
+        if programs.agrees(samples, exact_posterior(tree), ["theta", "tau", "sigma"]):
+            raise Again(f"The colonies of your program are drawn about {node}. Their parents are batches.")
+    tau = programs.by_chain(samples, "tau")
+    if programs.away(tau, 5 * (2 / pi) ** 0.5, "tau") < programs.TOO_FAR:
+        raise Again(
+            "tau is as its prior has it: the cells tell it nothing. Which line ties theta_3 to its parents?"
+        )
+    raise Again("The draws are not those of the model. About what is theta_3 drawn, and with which spread?")
+
+
+@exercise("06.4")
+def pilot(answer) -> str:
+    """Take weights from a pilot run, for groups of the reader's own."""
+    names = ["data", "tau", "sigma", "weight"]
+    wanted = "a dictionary with 'data', 'tau', 'sigma' and 'weight'"
+    data, *spreads, weight = answers.items(answer, names, wanted)
+    if not isinstance(data, Mapping) or "J_1" not in data:
+        raise answers.refuse(data, "as 'data' the dictionary that helpers.stan_data gives")
+    if "J_2" in data:
+        raise TypeError("'data' has several levels: give groups of one level, for which λ = n (τ/σ)² holds")
+    tau, sigma = (
+        answers.number(x, f"{name!r} as a number") for x, name in zip(spreads, names[1:], strict=False)
+    )
+    weight = weight[0] if isinstance(weight, list) and len(weight) == 1 else weight  # as tree_data has it
+    weight = answers.array(weight, "'weight', a list with one for each group")
+    exact = exact_posterior(data, answer.get("prior"))
+    off = [abs(x - exact.mean(name)) / exact.sd(name) for x, name in [(tau, "tau"), (sigma, "sigma")]]
+    swapped = [abs(x - exact.mean(name)) / exact.sd(name) for x, name in [(sigma, "tau"), (tau, "sigma")]]
+    if max(off) > 1:
+        if max(swapped) < 1:
+            raise Again("'tau' and 'sigma' seem to be swapped.")
+        name = ["tau", "sigma"][int(np.argmax(off))]
+        raise Again(
+            f"{name!r} lies {max(off):.1f} posterior standard deviations from the exact mean. Was the pilot "
+            "stuck? Or are its priors, if not the lesson's, missing under 'prior'?"
+        )
+    n = np.bincount(np.asarray(data["index_1"]))[1:]
+    _zeros_and_ones(weight, len(n))
+    _choose(weight, n * (tau / sigma) ** 2, "your τ and σ")
+    return (
+        f"You center {int(weight.sum())} of {len(n)} groups. Had the pilot erred by a fifth, would your "
+        "weights be others?"
+    )
