@@ -3,9 +3,11 @@
 import re
 from pathlib import Path
 
+import arviz
 import numpy as np
 import polars as pl
 import pytest
+import xarray as xr
 
 import helpers
 from helpers.checks import exercises, programs
@@ -284,6 +286,371 @@ def test_01_6_program_as_it_was_given(program):
     says("01.6", program(re.search(r"^```stan\n(.*?)^```", lesson, re.MULTILINE | re.DOTALL)[1]), "no y_3")
 
 
+# Lesson 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (109, "variance: take"),
+        (23, "do not add up"),
+        (10, "θ is uncertain"),
+        (59**0.5, "How many steps"),
+        ((9 + 200 / np.pi) ** 0.5, "mean of τ²"),
+        ((9 + 100 * (1 - 2 / np.pi)) ** 0.5, "mean of τ²"),
+        (30, "Add the variances"),
+    ],
+)
+def test_02_1_wrong(answer, words):
+    says("02.1", answer, words)
+
+
+def test_02_1_right():
+    for answer in (109**0.5, 10.4, np.sqrt(np.array(109)), np.float32(10.44)):
+        says("02.1", answer, "darker than dark", right=True)
+
+
+def day(samples, i):
+    return helpers.draws(samples, f"theta_1[{i}]")
+
+
+def test_02_2_right():
+    says("02.2", lambda s: (day(s, 1) > day(s, 2)).mean(), "counted", right=True)
+
+    def by_counting(samples):
+        theta_1 = samples["posterior"]["theta_1"].values.reshape(-1, 3)
+        return sum(row[0] - row[1] > 0 for row in theta_1) / len(theta_1)
+
+    says("02.2", by_counting, "counted", right=True)
+
+
+@pytest.mark.parametrize(
+    ("mistake", "words"),
+    [
+        (lambda s: (day(s, 1) < day(s, 2)).mean(), "opposite"),
+        (lambda s: (day(s, 1) > day(s, 3)).mean(), "day 3"),
+        (
+            lambda s: (s["posterior"]["theta_1"][..., 1] > s["posterior"]["theta_1"][..., 2]).values.mean(),
+            "from 0",
+        ),
+        (lambda s: (day(s, 1) > day(s, 2)).sum(), "what share"),
+        (lambda s: float(day(s, 1).mean() > day(s, 2).mean()), "two means"),
+        (lambda s: 0.55, "same of two different"),
+        (lambda s: (day(s, 1) > helpers.draws(s, "theta")).mean(), "In what share"),
+    ],
+)
+def test_02_2_wrong(mistake, words):
+    says("02.2", mistake, words)
+
+
+NONCENTERED = helpers.stan_file("noncentered").read_text("utf-8")
+CENTERED = helpers.stan_file("centered").read_text("utf-8")
+DATA = "data {\n"
+
+
+def test_02_3_noncentered(program):
+    says("02.3", program(NONCENTERED, ("normal(10, 3)", "normal(0, 1)")), "wrong question", right=True)
+
+
+def test_02_3_centered_and_wrong(program, mistaken):
+    path = program(
+        CENTERED,
+        (DATA, DATA + "  real m; real s; real scale;\n"),
+        ("theta ~ normal(10, 3)", "theta ~ normal(m, s)"),
+        ("tau ~ normal(0, 5)", "tau ~ normal(0, scale)"),
+    )
+    for m, s, scale, words in [
+        (0, 1, 5, "wrong question"),
+        (10, 3, 5, "hardly moved"),
+        (0, 3, 5, "hardly moved"),
+        (10, 1, 5, "hardly moved"),
+        (1, 1, 5, "theta is not where"),
+        (0, 1, 1, "is not where"),
+    ]:
+        mistaken(m=m, s=s, scale=scale)
+        says("02.3", path, words, right=(m, s, scale) == (0, 1, 5))
+
+
+@pytest.fixture(scope="module")
+def own():
+    """Data of a reader, of two levels."""
+    df = helpers.simulate([6, 4, 5], theta=10, tau=1.5, sigma=1, seed=3, levels=["class", "pupil"])
+    return helpers.stan_data(df, ["class", "pupil"], "y")[0]
+
+
+def perfect(data, kick=1.0, n_steps=7, offsets=False, prior=None, **stats):
+    """Samples as of a perfect sampler: 4 chains of 1000 independent draws, and what it would note."""
+    posterior = helpers.exact_posterior(data, prior=prior).draws(4000, seed=1)["posterior"]
+    rng = np.random.default_rng(seed=1)
+    energy = kick * rng.normal(size=(4, 1000)) + (1 - kick) * np.cumsum(rng.normal(size=(4, 1000)), axis=1)
+    noted = {"energy": energy, "diverging": np.zeros((4, 1000), dtype=bool)}
+    noted |= {
+        name: np.full((4, 1000), value) for name, value in {"tree_depth": 3, "n_steps": n_steps}.items()
+    }
+    named = {name: x.values.reshape(4, 1000, *x.shape[2:]) for name, x in posterior.data_vars.items()}
+    named |= {"theta_1_tilde": named["theta_1"]} if offsets else {}
+    return arviz.from_dict({"posterior": named, "sample_stats": noted | stats})
+
+
+def with_tau(samples, change):
+    """Return a copy in which τ is something else."""
+    posterior = samples["posterior"].to_dataset()
+    samples = samples.copy()
+    samples["posterior"] = xr.DataTree(
+        posterior.assign(tau=(("chain", "draw"), change(posterior["tau"].values)))
+    )
+    return samples
+
+
+def test_02_4_right(own, data):
+    says("02.4", (own, perfect(own)), "89% interval of τ", right=True)
+    says("02.4", (data, perfect(data)), "89% interval of τ", right=True)
+    as_lists = {name: np.asarray(item).tolist() for name, item in own.items()}
+    says("02.4", (as_lists, perfect(own)), "89% interval of τ", right=True)
+
+
+def test_02_4_wrong(own, data):
+    says("02.4", (own, perfect(data)), "3 nodes in level 1, the dictionary 6")
+    says("02.4", (own, perfect(own, prior={"tau": 0.3})), "by your draws, exactly")
+    says(
+        "02.4", (own, with_tau(perfect(own), lambda tau: tau + np.arange(4)[:, None])), "chains disagree on τ"
+    )
+    says("02.4", (own, helpers.exact_posterior(own).draws(1000, seed=1)), "one chain")
+    changed = own | {"y": own["y"] + 3}
+    says("02.4", (changed, perfect(own)), "by your draws, exactly")
+
+
+# Lesson 3
+
+
+def test_03_1_right():
+    says("03.1", lambda chain: arviz.rhat(chain.reshape(2, -1)), "first of two hills", right=True)
+    cut = [slice(None, 500), slice(500, None)]
+    says("03.1", lambda c: float(arviz.rhat(np.array([c[part] for part in cut]))), "two hills", right=True)
+    classic = lambda c: arviz.rhat(c.reshape(2, -1), method="identity")  # noqa: E731
+    says("03.1", classic, "two hills", right=True)
+
+
+@pytest.mark.parametrize(
+    ("mistake", "words"),
+    [
+        (lambda chain: arviz.rhat(chain.reshape(-1, 2).T, method="identity"), "draws 1, 3, 5"),
+        (lambda chain: arviz.rhat(chain[None]), "nan: R-hat needs"),
+        (lambda chain: 1.0, "jumps halfway"),
+        (lambda chain: 1 + abs(chain[500:].mean() - chain[:500].mean() > 5), "climbs all the time"),
+        (lambda chain: chain.std(), "other units"),
+        (lambda chain: 2.0, "near 1"),
+    ],
+)
+def test_03_1_wrong(mistake, words):
+    says("03.1", mistake, words)
+
+
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [
+        (0.159, "perfect sampler"),
+        (0.3, "More than there is"),
+        (0.12, "only by a little"),
+        (16, "0 to 1|0 and 1"),
+    ],
+)
+def test_03_2_wrong(share, words):
+    says("03.2", share, words)
+
+
+def test_03_2_right():
+    for share in (0, 0.01, np.float64(0.04)):
+        says("03.2", share, "Far fewer", right=True)
+
+
+TAU = "  real<lower=0> tau;\n"
+
+
+def test_03_3_centered(program):
+    text = CENTERED.replace(TAU, "").replace("  tau ~ normal(0, 5);", "//")
+    says("03.3", program(text, (DATA, DATA + TAU)), "No funnel", right=True)
+
+
+def test_03_3_noncentered_and_wrong(program, mistaken):
+    text = NONCENTERED.replace(TAU, "")  # its prior may stay: it is a constant now
+    for k in (1, 2, 3):
+        text = text.replace(f"tau * theta_{k}_tilde", f"part[{k}] * tau * theta_{k}_tilde")
+    path = program(text, (DATA, DATA + TAU + "  vector[3] part;\n"))
+    mistaken(part=[1, 1, 1])
+    says("03.3", path, "No funnel", right=True)
+    mistaken(part=[0.2, 0.2, 0.2])
+    says("03.3", path, "the τ that it is given")
+    mistaken(part=[0.2, 1, 1])
+    says("03.3", path, "the τ that it is given")
+    mistaken(part=[1, 1, 0.1])
+    says("03.3", path, "the τ that it is given")
+
+
+def test_03_3_program_as_it_was(program):
+    says("03.3", program(CENTERED), "still a parameter")
+
+
+def test_03_4_right(own):
+    says("03.4", (own, perfect(own), True), "0 of four alarms sound, with 0 div.*MCSEs", right=True)
+    says("03.4", (own, perfect(own, kick=0.05), False), "1 of four alarms", right=True)
+    walk = with_tau(perfect(own), lambda tau: np.sort(tau, axis=1))
+    says("03.4", (own, walk, np.bool_(False)), r"[23] of four alarms sound.*off by [^M]*$", right=True)
+    few = np.arange(4000).reshape(4, 1000) % 500 == 0
+    for trust in (True, False):  # some divergences: it depends on where
+        says("03.4", (own, perfect(own, diverging=few), trust), "with 8 divergences", right=True)
+    assert not helpers.check("03.4", (own, perfect(own), False))
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        lambda own: perfect(own, kick=0.05),
+        lambda own: with_tau(perfect(own), lambda tau: np.sort(tau, axis=1)),
+        lambda own: with_tau(perfect(own), lambda tau: tau + np.arange(4)[:, None]),
+    ],
+)
+def test_03_4_trust_in_spite_of_an_alarm(own, fault):
+    says("03.4", (own, fault(own), True), r"[1-4] of 4 sound for τ. Which")
+
+
+def test_03_4_doubt_without_an_alarm(own):
+    says("03.4", (own, perfect(own), False), "What makes you doubt")
+
+
+def test_03_4_other_samples(own, data):
+    says("03.4", (own, perfect(data), True), "of another fit")
+
+
+# Lesson 4
+
+
+def test_04_1_right():
+    says("04.1", lambda theta, tau, z: theta + tau * z, "knows nothing of τ", right=True)
+    says("04.1", lambda theta, tau, z: [theta - tau * one for one in z], "knows nothing of τ", right=True)
+
+
+@pytest.mark.parametrize(
+    ("mistake", "words"),
+    [
+        (lambda theta, tau, z: theta + tau**2 * z, "τ²"),
+        (lambda theta, tau, z: theta + tau**0.5 * z, "√τ"),
+        (lambda theta, tau, z: theta + z, "deviation of 1"),
+        (lambda theta, tau, z: tau * z, "where has θ gone"),
+        (lambda theta, tau, z: tau * (theta + z), "τ θ"),
+        (lambda theta, tau, z: (z - theta) / tau, "way back"),
+        (lambda theta, tau, z: np.random.default_rng().normal(theta, tau, size=len(z)), "only compute"),
+        (lambda theta, tau, z: theta + tau * abs(z), "not distributed"),
+    ],
+)
+def test_04_1_wrong(mistake, words):
+    says("04.1", mistake, words)
+
+
+def widths(of):
+    return {tau: of(tau) for tau in (0.1, 1, 10)}
+
+
+def test_04_2_right():
+    says("04.2", widths(lambda tau: 0.3 / tau), "falls as τ grows", right=True)
+    says("04.2", {0.1: 3, 1.0: 0.3, np.float64(10): np.float64(0.03)}, "falls as τ grows", right=True)
+    says("04.2", widths(lambda tau: (1 + (tau / 0.3) ** 2) ** -0.5), "With the prior", right=True)
+
+
+@pytest.mark.parametrize(
+    ("of", "words"),
+    [
+        (lambda tau: 0.3, "how closely the mean"),
+        (lambda tau: 0.3 * tau, "multiply by τ"),
+        (lambda tau: tau / 0.3, "how many τ"),
+        (lambda tau: 1, "prior of the offset"),
+        (lambda tau: 0.3 / tau**2, "dividing by τ"),
+    ],
+)
+def test_04_2_wrong(of, words):
+    says("04.2", widths(of), words)
+
+
+NEW_CELL = """
+generated quantities {
+  real mean = normal_rng(normal_rng(normal_rng(theta, tau), tau), tau);
+  real y_new = normal_rng(mean, sigma);
+}
+"""
+NEW_CELL_MISTAKEN = """
+generated quantities {
+  vector[10] mistakes = [
+    normal_rng(theta, sqrt(3 * square(tau) + square(sigma))), normal_rng(theta, sigma),
+    normal_rng(theta, sqrt(3) * tau), normal_rng(normal_rng(theta, tau), sigma),
+    normal_rng(normal_rng(normal_rng(theta, tau), tau), sigma), normal_rng(theta, tau + sigma),
+    normal_rng(theta_3[1], sigma), normal_rng(theta_1[2], tau),
+    theta, normal_rng(theta, tau) ]';
+  real y_new = mistakes[which];
+}
+"""
+
+
+def test_04_3_centered(program):
+    says("04.3", program(CENTERED + NEW_CELL), "new colony, a new cell", right=True)
+
+
+def test_04_3_noncentered_and_wrong(program, mistaken):
+    path = program(NONCENTERED + NEW_CELL_MISTAKEN, (DATA, DATA + "  int which;\n"))
+    words = [
+        "new colony, a new cell",
+        "directly from θ",
+        "strays from it by σ",
+        "Two levels are missing",
+        "A level is missing",
+        "Its variance is",
+        "Its mean is not",
+        "Its mean is not",
+        "Its variance is",
+        "Its variance is",
+    ]
+    for which, said in enumerate(words, start=1):
+        mistaken(which=which)
+        says("04.3", path, said, right=which == 1)
+
+
+def test_04_3_program_as_it_was(program):
+    says("04.3", program(NONCENTERED), "no 'y_new'")
+
+
+def test_04_3_another_model(program):
+    text = NONCENTERED.replace("tau ~ normal(0, 5)", "tau ~ normal(0, 0.2)")
+    says("04.3", program(text + NEW_CELL), "posterior of tau has changed")
+
+
+def runs(data, gradients=(7, 7), centered=lambda tau: tau, noncentered=lambda tau: tau):
+    """Two perfect samplers that cost something, and may be spoilt."""
+    one = with_tau(perfect(data, n_steps=gradients[0]), centered)
+    return {
+        "centered": one,
+        "noncentered": with_tau(perfect(data, n_steps=gradients[1], offsets=True), noncentered),
+    }
+
+
+def slow(tau):
+    """Walk through the same values slowly, so that few of them count."""
+    return np.sort(tau.reshape(4, 50, 20), axis=2).reshape(4, 1000)
+
+
+def test_04_4_right(own):
+    says("04.4", (own, runs(own, (7, 31)), "centered"), "per 1000 gradients", right=True)
+    says("04.4", (own, runs(own, centered=slow), "noncentered"), "per 1000 gradients", right=True)
+
+
+def test_04_4_wrong(own, data):
+    says("04.4", (own, runs(own, (7, 31)), "noncentered"), "the other one has more|what did they cost")
+    says("04.4", (own, runs(own, (7, 700), centered=slow), "noncentered"), "what did they cost")
+    says("04.4", (own, runs(own, centered=slow), "centered"), "the other one has more")
+    swapped = dict(zip(("noncentered", "centered"), runs(own).values(), strict=True))
+    says("04.4", (own, swapped, "centered"), "a mix-up")
+    says("04.4", (own, runs(data), "centered"), "of another fit")
+    says("04.4", (own, runs(own, (7, 31), centered=lambda tau: tau + 1), "centered"), "means nothing")
+
+
 # All lessons
 
 WRONG_KINDS = {
@@ -293,6 +660,18 @@ WRONG_KINDS = {
     "01.4": [LEAVES, (LEAVES, ["plot", "plant"]), (1, 2, 3), (*PLANTS, "112")],
     "01.5": [3, "design", None],
     "01.6": [3, None, [1.0, 2.0]],
+    "02.1": ["ten", None, [10.4], True],
+    "02.2": [0.55, lambda samples: "often", lambda samples: [0.5, 0.5]],
+    "02.3": [3, None],
+    "02.4": [{}, ({}, 3), (3, {}), ({}, {}, {})],
+    "03.1": [1.01, lambda chain: [1.0, 1.0]],
+    "03.2": ["fewer", None],
+    "03.3": [0.2, None],
+    "03.4": [True, ({}, {}), ({}, {}, "yes"), ({}, {}, 1), ({}, {}, True)],
+    "04.1": [11.0, lambda theta, tau, z: 3, lambda theta, tau, z: z[:3]],
+    "04.2": [[3, 0.3, 0.03], {0.1: 3}, {0.1: "wide", 1: 0.3, 10: 0.03}],
+    "04.3": [1.1, None],
+    "04.4": ["centered", ({}, {}, "centered"), ({}, {"centered": 1, "noncentered": 2}, "both")],
 }
 
 

@@ -46,6 +46,68 @@ def test_three_exercises_at_least_each_with_a_folded_solution(lesson):
     assert sorted(labels) == sorted(solved)
 
 
+def quizzes(text):
+    """Options of every quick question: whether it is right, its title and its answer."""
+    found = re.findall(r"^::::\{admonition\} Quick question\n(.*?)^::::$", text, re.MULTILINE | re.DOTALL)
+    option = r"^:::\{dropdown\} ([^\n]+)\n:class-container: (\w+)\n\n(.*?)^:::$"
+    return [
+        [(kind, title, answer) for title, kind, answer in re.findall(option, quiz, re.MULTILINE | re.DOTALL)]
+        for quiz in found
+    ]
+
+
+@by_lesson
+def test_three_quick_questions_at_least_with_one_right_option_each(lesson):
+    text = lesson.read_text("utf-8")
+    questions = quizzes(text)
+    assert 3 <= len(questions) <= 6
+    assert text.count("Quick question") == text.count("\n:class: quiz\n") == len(questions)
+    assert text.count(":::{dropdown}") == sum(map(len, questions)), "an option that is not well formed"
+    for options in questions:
+        kinds = [kind for kind, _, _ in options]
+        assert sorted(kinds) in (["right"] + ["wrong"] * n for n in (2, 3)), options
+        for kind, _, answer in options:
+            assert answer.startswith({"right": "**Yes.** ", "wrong": "**No.** "}[kind]), answer
+
+
+@by_lesson
+def test_length_does_not_tell_the_right_option(lesson):
+    for options in quizzes(lesson.read_text("utf-8")):
+        lengths = [len(title) for _, title, _ in options]
+        assert max(lengths) < 2 * min(lengths), options
+
+
+def test_neither_does_its_place_nor_being_the_longest():
+    questions = [options for lesson in LESSONS for options in quizzes(lesson.read_text("utf-8"))]
+    places = [[kind for kind, _, _ in options].index("right") for options in questions]
+    assert all(places.count(place) > len(places) / 6 for place in (0, 1, 2)), places
+    assert max(places.count(place) for place in range(4)) < len(places) / 2, places
+    longest = [max(options, key=lambda option: len(option[1]))[0] for options in questions]
+    assert longest.count("right") < len(longest) / 2
+
+
+def checks_of(lesson):
+    """Exercises of a lesson: number, label, and the source of its check, empty if there is none."""
+    text = lesson.read_text("utf-8")
+    module = COURSE / "helpers" / "checks" / f"lesson_{lesson.name[:2]}.py"
+    parts = re.split(r'^@exercise\("(\S+)"\)$', module.read_text("utf-8"), flags=re.MULTILINE)
+    sources = dict(zip(parts[1::2], parts[2::2], strict=True))
+    exercises = re.findall(r"^:::\{exercise\} (\S+).*\n:label: (\S+)", text, re.MULTILINE)
+    return [(number, label, sources.get(number, "")) for number, label in exercises]
+
+
+@by_lesson
+def test_one_exercise_edits_a_stan_program_and_its_check_runs_it(lesson):
+    assert any("programs.sample(" in source for _, _, source in checks_of(lesson))
+
+
+@by_lesson
+def test_one_exercise_that_answers_back_is_on_the_readers_own_data(lesson):
+    own = [source for _, label, source in checks_of(lesson) if label == f"ex-{lesson.name[:2]}-own-data"]
+    assert len(own) == 1
+    assert own[0]
+
+
 @by_lesson
 def test_lesson_is_in_the_book_and_the_readme(lesson):
     assert f"lessons/{lesson.stem}" in (COURSE / "_toc.yml").read_text()

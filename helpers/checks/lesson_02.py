@@ -130,6 +130,8 @@ def belong_together(data, samples, wanted: str):
         raise answers.refuse(data, wanted)
     if "posterior" not in getattr(samples, "children", ()):
         raise answers.refuse(samples, wanted)
+    if samples["posterior"].sizes["chain"] < 2:
+        raise Again("The samples hold one chain, which nothing can be compared with: run four.")
     exact = exact_posterior(data)
     for k in range(1, len([name for name in data if name.startswith("J_")]) + 1):
         nodes = samples["posterior"].get(f"theta_{k}")

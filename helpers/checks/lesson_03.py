@@ -27,6 +27,8 @@ def one_chain(answer) -> str:
     }
     if any(np.isnan(value) for value in rhat.values()):
         raise Again("Your function says nan: R-hat needs an array with two rows, one for each half.")
+    if not np.isclose(halves(1000 * steady), rhat["steady"], atol=0.01):
+        raise Again("Measured in other units, the same chain gets another R-hat. It should compare spreads.")
     if rhat["steady"] > 1.05:
         raise Again(
             f"Of 1000 independent draws your function says {rhat['steady']:.2f}: it should be near 1."

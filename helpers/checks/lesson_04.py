@@ -77,7 +77,7 @@ def upside_down(answer) -> str:
 @cache
 def _week() -> tuple[dict, object]:
     """Return data on which both forms sample well, and their exact posterior."""
-    df = simulate([8, 3, 2, 4], theta=10, tau=1, sigma=1.5, seed=1, levels=LEVELS)
+    df = simulate([8, 3, 2, 4], theta=10, tau=1, sigma=1.5, seed=2, levels=LEVELS)
     data, _ = stan_data(df, LEVELS, "y")
     return data, exact_posterior(data)
 
@@ -94,22 +94,25 @@ def next_week(answer) -> str:
     theta, tau2, sigma2 = (exact.sd(name) ** 2 for name in ("theta", "tau", "sigma"))
     tau2, sigma2 = tau2 + exact.mean("tau") ** 2, sigma2 + exact.mean("sigma") ** 2
 
-    def is_near(variance):
-        return programs.away((y_new - exact.mean("theta")) ** 2, variance, "y_new") < programs.TOO_FAR
-
     if programs.away(y_new, exact.mean("theta"), "y_new") > programs.TOO_FAR:
         raise Again("Its mean is not that of θ: next week's cell has a new day, none of those in the data.")
-    if is_near(theta + 3 * tau2 + sigma2):
-        return "A new day, a new batch, a new colony, a new cell. Would the 47 pass as draws from it?"
-    if is_near(theta + sigma2):
-        raise Again("Your cell hangs directly from θ: its day, batch and colony will stray, too.")
-    if is_near(theta + 3 * tau2):
-        raise Again("You have the mean of a new colony. A cell strays from it by σ.")
-    if is_near(theta + tau2 + sigma2) or is_near(theta + 2 * tau2 + sigma2):
-        raise Again("A level is missing: there are three steps of size τ from θ to a colony.")
-    raise Again(
-        f"Its variance is {y_new.var():.1f}; the parts that you expect add up to another. Which are they?"
-    )
+    # variances that lie apart by more than 8 Monte Carlo standard errors each, with these data
+    hints = {
+        theta + 3 * tau2 + sigma2: "",
+        theta + sigma2: "Your cell hangs directly from θ: its day, batch and colony will stray, too.",
+        theta + 3 * tau2: "You have the mean of a new colony. A cell strays from it by σ.",
+        theta + 2 * tau2 + sigma2: "A level is missing: there are three steps of size τ from θ to a colony.",
+        theta + tau2 + sigma2: "Two levels are missing: there are three steps of size τ from θ to a colony.",
+    }
+    squares = (y_new - exact.mean("theta")) ** 2
+    nearest = min(hints, key=lambda variance: abs(squares.mean() - variance))
+    if programs.away(squares, nearest, "y_new") > programs.TOO_FAR:
+        raise Again(
+            f"Its variance is {y_new.var():.1f}. Add up the parts that you expect: which is it that differs?"
+        )
+    if hints[nearest]:
+        raise Again(hints[nearest])
+    return "A new day, a new batch, a new colony, a new cell. Would the 47 pass as draws from it?"
 
 
 @exercise("04.4")

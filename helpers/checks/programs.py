@@ -75,7 +75,7 @@ def by_chain(samples, name: str) -> np.ndarray:
     word, _, index = name.partition("[")
     draws = samples["posterior"].get(word)
     if draws is None or draws.ndim != (3 if index else 2):
-        raise Again(f"Your program has no {name!r}: keep the names of the parameters.")
+        raise Again(f"There is no {name!r} among the draws: keep the names of the parameters.")
     return draws.values[..., int(index[:-1]) - 1] if index else draws.values
 
 
