@@ -106,7 +106,7 @@ def test_every_check_is_announced_in_the_exercise_of_its_number():
 
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
 def test_the_solution_of_an_exercise_that_answers_back_is_proven_right(lesson):
-    proven = re.findall(r'^assert helpers\.check\("(\S+)", ', lesson.read_text("utf-8"), re.MULTILINE)
+    proven = re.findall(r'^ *assert helpers\.check\("(\S+)", ', lesson.read_text("utf-8"), re.MULTILINE)
     assert sorted(set(proven)) == sorted({number for number, _ in announced(lesson)})
 
 
