@@ -125,21 +125,28 @@ def wait(page: Page, condition: str, seconds: float):
 
 
 @pytest.fixture(scope="session")
-def opened(chromium, book):
-    """Function that opens a page of the book from the disk, or from `home`, and waits until it is drawn.
-
-    It returns the page and its `Log`. Pages stay open until the next is opened.
-    """
+def fresh(chromium):
+    """Function that opens an empty page, with `look.js`, and its `Log`; the page before it is closed."""
     last = []
 
-    def open_page(name: str, look: str = "light", home: str = "") -> tuple[Page, Log]:
+    def fresh_page(**options) -> tuple[Page, Log]:
         while last:
             last.pop().close()
-        context = chromium.new_context(**LOOKS[look])
+        context = chromium.new_context(**options)
         last.append(context)
         context.add_init_script(path=Path(__file__).with_name("look.js"))
         page = context.new_page()
-        log = listen(page)
+        return page, listen(page)
+
+    return fresh_page
+
+
+@pytest.fixture(scope="session")
+def opened(fresh, book):
+    """Function that opens a page of the book from the disk, or from `home`, and waits until it is drawn."""
+
+    def open_page(name: str, look: str = "light", home: str = "") -> tuple[Page, Log]:
+        page, log = fresh(**LOOKS[look])
         try:
             page.goto(f"{home or book.as_uri()}/{name}")
         except Error as error:
@@ -149,6 +156,14 @@ def opened(chromium, book):
         return page, log
 
     return open_page
+
+
+@pytest.fixture(scope="session")
+def screenshots(book) -> Path:
+    """Folder beside the book where screenshots are left."""
+    folder = book.parent / "screenshots"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def pixels(locator) -> np.ndarray:
@@ -174,14 +189,11 @@ class Visit:
 
 
 @pytest.fixture(scope="session")
-def visit(opened, book, site):
+def visit(opened, book, site, screenshots):
     """Function that gives the `Visit` of a page in one of `LOOKS`; every page is visited once in each.
 
-    The dark look is seen from the server, the others from the files on the disk. Screenshots go to
-    ``screenshots`` beside the book.
+    The dark look is seen from the server, the others from the files on the disk.
     """
-    screenshots = book.parent / "screenshots"
-    screenshots.mkdir(parents=True, exist_ok=True)
 
     @functools.cache
     def see(name: str, look: str) -> Visit:

@@ -11,7 +11,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from conftest import COURSE, changed, listen, pixels, wait
+from conftest import COURSE, changed, pixels, wait
 
 TOKEN = "for-this-test"
 NOTEBOOK = "const widget = jupyterapp.shell.currentWidget, cells = [...widget.content.model.cells];"
@@ -42,7 +42,7 @@ def copy_of_the_course(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory):
+def lab(tmp_path_factory, book, chromium):
     """Address of JupyterLab in a copy of the course; settings, history and the like stay there, too."""
     course = copy_of_the_course(tmp_path_factory.mktemp("course"))
     own = tmp_path_factory.mktemp("jupyter")
@@ -77,19 +77,13 @@ def lab(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def run(lab, chromium):
+def run(lab, fresh, screenshots):
     """Function that opens a lesson in JupyterLab and runs all its cells; it gives the page and its log."""
-    last = []
 
     def run_all(lesson: str, seconds: float):
-        while last:
-            last.pop().close()
-        context = chromium.new_context(viewport={"width": 1400, "height": 1000})
-        last.append(context)
-        context.add_init_script(path=Path(__file__).with_name("look.js"))
-        page = context.new_page()
-        log = listen(page)
-        page.goto(f"{lab}/lab/tree/lessons/{lesson}.md?token={TOKEN}")
+        page, log = fresh(viewport={"width": 1400, "height": 1000})
+        # a workspace of its own: in the common one the last lesson would open again beside this one
+        page.goto(f"{lab}/lab/workspaces/{lesson}/tree/lessons/{lesson}.md?token={TOKEN}")
         page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=60_000)
         page.wait_for_function(READY, timeout=60_000)
         # counts of a run that was saved would look like those of this one
@@ -97,13 +91,12 @@ def run(lab, chromium):
         page.locator("#jp-MainMenu").get_by_text("Run", exact=True).click()
         page.get_by_text("Run All Cells", exact=True).click()
         wait(page, DONE, seconds)
+        page.screenshot(path=screenshots / f"lab-{lesson}.png")
         assert page.evaluate(ERRORS) == []
         assert page.evaluate(DONE), f"{lesson} did not finish within {seconds} seconds"
         return page, log
 
-    yield run_all
-    while last:
-        last.pop().close()
+    return run_all
 
 
 @pytest.fixture(scope="module")
