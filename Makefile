@@ -42,6 +42,7 @@ lab: setup ## open JupyterLab on the first lesson (LAB="--no-browser --port=8899
 
 # SOLUTIONS=no: a book for students, before they have handed in
 export SOLUTIONS ?= yes
+$(if $(filter yes no,$(SOLUTIONS)),,$(error SOLUTIONS is yes or no, not '$(SOLUTIONS)'))
 
 book: setup _build/.done ## run every lesson and leave the book in _build/html and book.zip (SOLUTIONS=no leaves these out)
 	@echo 'the book: _build/html/index.html, and in one file _build/book.zip'

@@ -5,6 +5,7 @@ Lessons and notebooks without solutions, and everything that it takes to run the
 
 import re
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -16,9 +17,12 @@ SOLUTION = re.compile(r"^(:{3,})\{solution\}.*?^\1\n+", re.MULTILINE | re.DOTALL
 # What it takes to run the lessons, besides these themselves
 KEPT = """
 .python-version CITATION.cff LICENSE Makefile environment.yml pyproject.toml requirements.txt
-book/jupyter/**/*.* helpers/**/*.py helpers/**/*.js helpers/*.csv lessons/*.csv lessons/*.png lessons/*.svg
+book/compile.py book/glossary.md book/notation.md book/troubleshooting.md book/jupyter/**/*.*
+helpers/**/*.py helpers/**/*.js helpers/*.csv lessons/*.csv lessons/*.png lessons/*.svg
 stan/*.stan stan/*.stanfunctions
 """
+# Targets of the Makefile that need what students do not get: `make` does not list them
+UNLISTED = re.compile(rb"^((?!help|setup|lab|clean)[a-z]+:.*?) ## .*$", re.MULTILINE)
 README = """# Hierarchical models in Stan, from Python
 
 You need Linux or macOS (on Windows, WSL), Python 3.12 or newer, `make` and a C++ compiler. Then
@@ -27,7 +31,7 @@ You need Linux or macOS (on Windows, WSL), Python 3.12 or newer, `make` and a C+
 
 sets everything up, which takes some minutes the first time, and opens JupyterLab on lesson 1. Work through
 `lessons/` in order: run the cells, guess before you look, and let `helpers.check` tell you whether an answer
-holds. The programs in `stan/` are yours to edit.
+holds. The programs in `stan/` are yours to edit. If something goes wrong, `book/troubleshooting.md` may know.
 """
 
 
@@ -42,6 +46,7 @@ def contents(course: Path = COURSE) -> dict[str, bytes]:
     for pattern in KEPT.split():
         for path in sorted(course.glob(pattern)):
             files[path.relative_to(course).as_posix()] = path.read_bytes()
+    files["Makefile"] = UNLISTED.sub(rb"\1", files["Makefile"])
     for lesson in sorted(course.glob("lessons/*.md")):
         text = without_solutions(lesson.read_text("utf-8"))
         files[f"lessons/{lesson.name}"] = text.encode()
@@ -54,7 +59,11 @@ def pack(archive: Path) -> None:
     archive.parent.mkdir(exist_ok=True)
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as zipped:
         for name, content in contents().items():
-            zipped.writestr(f"{archive.stem}/{name}", content)
+            info = zipfile.ZipInfo(f"{archive.stem}/{name}", date_time=time.localtime()[:6])
+            info.external_attr = (
+                0o644 << 16
+            )  # readable for all, or on a server only the one who unpacks it reads it
+            zipped.writestr(info, content, zipfile.ZIP_DEFLATED)
     print(f"the handout: {archive}", file=sys.stderr)
 
 

@@ -10,21 +10,23 @@ from pathlib import Path
 
 from bokeh.settings import settings
 
-CDN = re.compile(r"https://cdn\.bokeh\.org/bokeh/release/(bokeh[\w-]*?)-[\d.]+\.min\.js")
+# Where a page asks for BokehJS, piece by piece, and draws as soon as it has the first
+FROM_CDN = re.compile(r'js_urls = \["https://cdn\.bokeh\.org/[^]]*\]')
+BOKEH = ["bokeh/bokeh.min.js", "bokeh/bokeh-widgets.min.js"]
 # One file with everything, fonts included as outlines: those on a disk a browser may refuse to load.
 MATHJAX = "mathjax/tex-svg.js"
 
 
 def scripts() -> dict[str, Path]:
     """JavaScript that pages load: name in the book, and where the installed packages have it."""
-    found = {f"bokeh/{path.name}": path for path in settings.bokehjs_path().glob("js/bokeh*.min.js")}
+    found = {name: settings.bokehjs_path() / "js" / Path(name).name for name in BOKEH}
     # Sphinx finds this package by a name that Python cannot import
     package = distribution("sphinx-mathjax-offline")
     return found | {MATHJAX: Path(package.locate_file("sphinx-mathjax-offline/static")) / MATHJAX}
 
 
 def bring_scripts_home(app, exception):
-    """Copy the scripts into the book, and point every page to its copy of BokehJS."""
+    """Copy the scripts into the book, and have pages with figures load BokehJS before anything is drawn."""
     if exception or app.builder.format != "html":
         return
     out = Path(app.outdir)
@@ -33,11 +35,11 @@ def bring_scripts_home(app, exception):
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
     for page in out.rglob("*.html"):
-        text = page.read_text("utf-8")
-        up = "../" * (len(page.relative_to(out).parts) - 1)
-        moved = CDN.sub(lambda match, up=up: f"{up}_static/bokeh/{match[1]}.min.js", text)
-        if moved != text:
-            page.write_text(moved, "utf-8")
+        text, asked = FROM_CDN.subn("js_urls = []", page.read_text("utf-8"))
+        if asked:
+            static = "../" * (len(page.relative_to(out).parts) - 1) + "_static"
+            load = "".join(f'<script src="{static}/{name}"></script>\n' for name in BOKEH)
+            page.write_text(text.replace("</head>", f"{load}</head>", 1), "utf-8")
 
 
 def drop_thebe(app, pagename, templatename, context, doctree):

@@ -199,6 +199,13 @@ def test_a_book_without_solutions_is_another_book(built):
     assert built[1]("SOLUTIONS=no") == {"jupyter-book build"}
 
 
+def test_solutions_are_hidden_or_not_and_nothing_between(built):
+    make = ["make", "--dry-run", "--old-file=setup", "_build/.done", "SOLUTIONS=No"]
+    done = subprocess.run(make, cwd=built[0], capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "SOLUTIONS is yes or no, not 'No'" in done.stderr
+
+
 def test_a_book_that_was_deleted_is_built_again(built):
     folder, again = built
     (folder / "_build" / "html" / "index.html").unlink()

@@ -123,3 +123,18 @@ MODULES = sorted(Path(checks.__file__).parent.glob("lesson_*.py"))
 def test_checks_are_in_the_module_of_their_lesson(module):
     numbers = re.findall(r'^@exercise\("(\S+)"\)$', module.read_text("utf-8"), re.MULTILINE)
     assert {number[:2] for number in numbers} == {module.stem[-2:]}
+
+
+def test_an_answer_of_another_kind_shows_one_line_and_not_the_check():
+    with pytest.raises(TypeError) as caught:
+        helpers.check("02.1", "15")
+    assert caught.value._render_traceback_() == [f"TypeError: {caught.value}"]
+
+
+def test_an_error_in_the_readers_own_function_keeps_its_traceback():
+    def mine(*_):
+        return None + 1
+
+    with pytest.raises(TypeError) as caught:
+        helpers.check("08.2", mine)
+    assert not hasattr(caught.value, "_render_traceback_")

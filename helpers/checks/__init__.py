@@ -9,9 +9,12 @@ import html
 import importlib
 import pkgutil
 import re
+import sys
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 
@@ -107,3 +110,15 @@ def check(number: str, answer: Any) -> Verdict:
         return Verdict(True, _CHECKS[key](answer) or "")
     except Again as again:
         return Verdict(False, str(again))
+    except (TypeError, ValueError) as error:
+        if not (_passes_through_the_answer(error) or hasattr(error, "_render_traceback_")):
+            # IPython prints this in place of a traceback, which would show the check, and in it the answer
+            lines = [f"{type(error).__name__}: {error}"]
+            error._render_traceback_ = lambda: lines
+        raise
+
+
+def _passes_through_the_answer(error: Exception) -> bool:
+    """Tell whether an error comes from code of the reader's, whose line they will want to see."""
+    known = tuple(map(str, (Path(__file__).parents[1], sys.prefix, sys.base_prefix)))
+    return not all(frame.filename.startswith(known) for frame in traceback.extract_tb(error.__traceback__))

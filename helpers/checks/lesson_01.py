@@ -96,6 +96,8 @@ def own_tree(answer) -> str:
     if not isinstance(df, pl.DataFrame):
         raise answers.refuse(df, "your polars frame, its levels, and index_1")
     index = answers.array(index, "index_1, as the third of three, as a list of whole numbers")
+    if missing := [level for level in levels if level not in df.columns]:
+        raise ValueError(f"no column {missing[0]!r}; the frame has {', '.join(map(repr, df.columns))}")
     column = "value_"  # of no interest; stan_data wants one
     data, _ = stan_data(df.with_columns(pl.lit(0.0).alias(column)), levels, column)
     if len(levels) < 2 or isinstance(levels, str):
@@ -126,7 +128,7 @@ def own_tree(answer) -> str:
 @exercise("01.5")
 def same_design(answer) -> str:
     """Design of the measurements, for `simulate`."""
-    if isinstance(answer, str) or not np.iterable(answer):
+    if not isinstance(answer, list | tuple | np.ndarray):
         raise answers.refuse(answer, "the list that you pass to helpers.simulate")
     data, _ = stan_data(measurements(), LEVELS, "y")
     children = list(answer)

@@ -45,7 +45,8 @@ def flip(answer) -> str:
     if not NEAR[0] <= loudness <= NEAR[1]:
         side = "high" if loudness > NEAR[1] else "low"
         raise Again(
-            f"2 and 3 follow from your λ. But that is too {side}: where are both voices about as loud?"
+            f"'tau' and 'left_out' follow from your λ. But that is too {side}: "
+            "where are both voices about as loud?"
         )
     return f"The map will put the mark near {MARK}. Does it look like a cliff there, or like a gentle slope?"
 

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from pathlib import Path
 
 import arviz
@@ -40,6 +41,8 @@ def sample(program: str | os.PathLike, data: dict, **options):
     """
     if not isinstance(program, str | os.PathLike):
         raise TypeError(f"the answer is a {type(program).__name__}: give the path of your Stan program")
+    if "\n" in str(program):
+        raise TypeError("the answer is the text of a program: save it to a file, and give the path of that")
     model = stan_model(Path(program))
     logger = logging.getLogger("cmdstanpy")
     level = logger.level
@@ -47,7 +50,9 @@ def sample(program: str | os.PathLike, data: dict, **options):
     try:
         fit = model.sample(**{"data": data, "seed": SEED, "show_progress": False} | options)
     except RuntimeError as error:
-        raise Again("Your program stops while it runs. Run it yourself, and read Stan's message.") from error
+        message = re.search(r"Exception: .*|Error evaluating.*", str(error))
+        what = f"Stan says: {message[0].strip()}" if message else "Run it yourself, and read Stan's message."
+        raise Again(f"Your program stops while it runs. {what}") from error
     finally:
         logger.setLevel(level)
     return arviz.from_cmdstanpy(fit, index_origin=1)

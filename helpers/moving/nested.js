@@ -31,5 +31,5 @@ weight.forEach((w, leaf) => {
   }
 })
 const [, name] = node.options[at]
-text.text = `Given τ, <b>${name}</b> has the mean ${mean.toFixed(2)} a.u. `
+text.text = `Given τ, ${name} has the mean ${mean.toFixed(2)} a.u. `
   + `Its own cells average ${(total / cells).toFixed(2)} a.u.`

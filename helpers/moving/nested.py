@@ -148,9 +148,10 @@ def nested(
     )
     mean = weight @ np.r_[own, prior_mean]
     text = bokeh.models.Div(
-        text=f"Given τ, <b>{options[first][1]}</b> has the mean {mean:.2f} a.u. "
+        text=f"Given τ, {options[first][1]} has the mean {mean:.2f} a.u. "
         f"Its own cells average {own[first - len(level)]:.2f} a.u.",
         name="nested.text",
+        render_as_text=True,  # a label may hold what HTML would take for its own
         sizing_mode="stretch_width",
         html_attributes={"aria-live": "polite"},
     )
