@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import helpers
-from helpers.checks import lesson_05
+from helpers.checks import lesson_05, lesson_07
 
 
 def right(number, *answers):
@@ -298,3 +298,129 @@ def test_06_4_pilot():
     refused("06.4", answer | {"weight": 1}, "int", "'weight'")
     deep = helpers.stan_data(helpers.measurements(), levels=["day", "batch"], values="y")[0]
     refused("06.4", answer | {"data": deep}, "one level")
+
+
+# Lesson 7
+
+
+def test_07_1_the_list():
+    parent = [0, 0, 1, 1, 2, 3, 4, 4, 4, 5, 5]
+    answer = {"J": [2, 3, 6], "parent": parent}
+    right("07.1", answer, {"J": np.array([2, 3, 6]), "parent": tuple(parent)})
+    wrong("07.1", answer | {"parent": [0, 0, 1, 1, 2, 1, 2, 2, 2, 3, 3]}, "anew")
+    wrong("07.1", answer | {"parent": [p + 1 for p in parent]}, "population as node 1")
+    wrong("07.1", answer | {"parent": [p - 1 for p in parent]}, "from 0")
+    wrong("07.1", answer | {"parent": [0, 1, 1, 3, 4, 4, 4, 0, 2, 5, 5]}, "another order")
+    wrong("07.1", answer | {"parent": [0, 0, 1, 1, 2, 3, 4, 4, 5, 5, 5]}, "node 9")
+    wrong("07.1", answer | {"parent": [0, *parent]}, "population has no parent")
+    wrong("07.1", answer | {"parent": parent[:5]}, "5 entries")
+    wrong("07.1", answer | {"J": [2, 5, 11]}, "last node")
+    wrong("07.1", answer | {"J": [1, 2, 3, 6]}, "population")
+    wrong("07.1", answer | {"J": [2, 3]}, "count")
+    refused("07.1", parent, "list", "'parent'")
+    refused("07.1", answer | {"parent": [[0], [1]]}, "'parent'")
+
+
+def test_07_2_noticed():
+    right("07.2", [1, 2], np.array([2, 1]))
+    wrong("07.2", [1, 2, 3], "Mistake 3", "like any other")
+    wrong("07.2", [2], "Mistake 1", "level")
+    wrong("07.2", [1], "Mistake 2", "batch 11")
+    wrong("07.2", [], "Mistake 1")
+    refused("07.2", [4, 28], "list", "numbers of the mistakes")
+    refused("07.2", "1, 2", "str")
+
+
+def test_07_3_which():
+    right("07.3", {"least": "day", "moves": "day"})
+    wrong("07.3", {"least": "colony", "moves": "day"}, "'least'", "nodes")
+    wrong("07.3", {"least": "batch", "moves": "day"}, "'least'", "few")
+    wrong("07.3", {"least": "day", "moves": "colony"}, "'moves'")
+    refused("07.3", {"least": "monday", "moves": "day"}, "'monday'", "'batch'")
+    refused("07.3", "day", "str", "'moves'")
+
+
+def test_07_3_a_marginal_reweighted_is_what_the_other_prior_gives():
+    data = lesson_05.one_level(lesson_05.EFFECT, lesson_05.ERROR)
+    exact, doubled = (helpers.exact_posterior(data, {"tau": tau}, sigma=[9] * 8) for tau in (5, 10))
+    truth = doubled.mean("tau") / exact.mean("tau") - 1
+    assert isclose(lesson_07.rise(exact, "tau", scale=5, to=40), truth, rel_tol=0.01)
+
+
+def test_07_4_grows():
+    right("07.4", {"one": 1.08, "own": 1.73}, {"one": 1.2, "own": 1.5})
+    wrong("07.4", {"one": 1.7, "own": 1.7}, "Less, with one τ")
+    wrong("07.4", {"one": 1.1, "own": 1.1}, "More, with a τ for each")
+    wrong("07.4", {"one": 1.1, "own": 4}, "Less, with a τ for each")
+    wrong("07.4", {"one": 0.08, "own": 0.73}, "'one' is less than 1")
+    refused("07.4", 1.08, "float", "'own'")
+    refused("07.4", {"one": "little", "own": 2}, "str", "'one'")
+
+
+def y_new(edited, lines):
+    block = "generated quantities {\n"
+    return edited("tree", (block, block + lines + "\n"))
+
+
+def test_07_5_a_right_program_may_walk_in_its_own_way(edited):
+    lines = "real y_new = theta; for (k in 1:K) y_new = normal_rng(y_new, tau[min(k, T)]);"
+    right("07.5", y_new(edited, lines + " y_new = normal_rng(y_new, sigma);"))
+    lines = "real y_new; { real v = square(sigma) + (T == 1 ? K * square(tau[1]) : dot_self(tau));"
+    right("07.5", str(y_new(edited, lines + " y_new = normal_rng(theta, sqrt(v)); }")))
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ("real y_new = theta; for (k in 1:K) y_new = normal_rng(y_new, tau[min(k, T)]);", "narrow"),
+        (
+            "real y_new = theta; for (k in 1:3) y_new = normal_rng(y_new, tau[min(k, T)]);"
+            " y_new = normal_rng(y_new, sigma);",
+            "2 levels with a τ for each, y_new is too wide",
+        ),
+        (
+            "real y_new = theta; for (k in 1:2) y_new = normal_rng(y_new, tau[min(k, T)]);"
+            " y_new = normal_rng(y_new, sigma);",
+            "3 levels with one τ, y_new is too narrow",
+        ),
+        (
+            "real y_new = theta; for (k in 1:K) y_new = normal_rng(y_new, tau[1]);"
+            " y_new = normal_rng(y_new, sigma);",
+            "a τ for each, y_new is too narrow",
+        ),
+        (
+            "real y_new = theta; for (k in 1:K) y_new = normal_rng(y_new, tau[k]);"
+            " y_new = normal_rng(y_new, sigma);",
+            "How many entries has tau",
+        ),
+        ("real y_new = normal_rng(x[1], sigma);", "does your walk begin"),
+        ("real y = theta;", "no real number y_new"),
+    ],
+)
+def test_07_5_hints(edited, lines, words):
+    wrong("07.5", y_new(edited, lines), words)
+
+
+def test_07_5_wants_a_path():
+    refused("07.5", 1.06, "float", "path")
+
+
+def test_07_6_own_tree():
+    df = helpers.simulate([3, 5, 6], theta=50, tau=[3, 2], sigma=4, seed=1, levels=["school", "class"])
+    data, _ = helpers.stan_data(df, levels=["school", "class"], values="y")
+    prior = {"theta": (50, 20), "tau": [10, 10], "sigma": 20}
+    exact = helpers.exact_posterior(data, prior, shared_tau=False, tolerance=1e-6)
+    tau = [exact.mean("tau[1]"), exact.mean("tau[2]")]
+    answer = {"data": data, "prior": prior, "tau": tau, "nodes": 3}
+    near = [tau[0] + 0.2 * exact.sd("tau[1]"), tau[1]]
+    right("07.6", answer, answer | {"tau": np.array(near), "nodes": np.int64(3)})
+    wrong("07.6", answer | {"nodes": 15}, "larger posterior standard deviation")
+    wrong("07.6", answer | {"nodes": 90}, "3, 15")
+    wrong("07.6", answer | {"tau": tau[::-1]}, "reverse")
+    wrong("07.6", answer | {"tau": [tau[0], 4 * tau[1]]}, "level 2", "own τs")
+    wrong("07.6", answer | {"prior": {"theta": (50, 20), "tau": [1, 1], "sigma": 20}}, "priors")
+    wrong("07.6", answer | {"tau": tau[:1]}, "1 entries")
+    refused("07.6", data, "'prior'")
+    refused("07.6", answer | {"data": 3}, "int", "stan_data")
+    refused("07.6", answer | {"data": lesson_05.one_level([1.0, 2.0], [1, 1])}, "two levels")
+    refused("07.6", answer | {"tau": 3}, "int", "'tau'")

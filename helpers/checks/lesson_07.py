@@ -1,0 +1,246 @@
+"""Checks of lesson 7: a tree as a list, a τ for every level, the prediction of new cells."""
+
+from collections.abc import Mapping
+from functools import cache
+
+import numpy as np
+
+from helpers.checks import Again, answers, exercise, programs
+from helpers.data import measurements, simulate, stan_data
+from helpers.exact import ExactPosterior, exact_posterior
+from helpers.models import stan_file
+from helpers.tree import tree_data
+
+LEVELS = ["day", "batch", "colony"]
+
+
+@cache
+def cells() -> dict:
+    """Make the dictionary of the 47 measurements."""
+    return stan_data(measurements(), levels=LEVELS, values="y")[0]
+
+
+@cache
+def posterior(shared_tau: bool) -> ExactPosterior:
+    """Exact answer for the 47 measurements, with one τ for all levels or one for each."""
+    return exact_posterior(cells(), shared_tau=shared_tau, tolerance=1e-6)
+
+
+@exercise("07.1")
+def the_list(answer) -> str:
+    """Write a small tree as one list of parents."""
+    wanted = "a dictionary with 'J' and 'parent'"
+    sizes, parent = answers.items(answer, ["J", "parent"], wanted)
+    sizes = answers.array(sizes, "'J', the nodes of each level, as a list").tolist()
+    parent = answers.array(parent, "'parent' as a list of whole numbers").tolist()
+    df = simulate([2, [2, 1], [1, 3, 2], 1], 10, 1, 1, seed=1, levels=LEVELS)
+    data = stan_data(df, levels=LEVELS, values="y")[0]
+    flat = tree_data(data)
+    right, truth = flat["J"].tolist(), flat["parent"].tolist()
+    if sizes == np.cumsum(right).tolist():
+        raise Again("'J' holds the last node of each level. Give the number of nodes that each level has.")
+    if sizes == [1, *right]:
+        raise Again("'J' counts the population, which is not a node of the list.")
+    if sizes != right:
+        raise Again("'J': count the days, then the batches, then the colonies.")
+    if parent == truth:
+        return "The first five entries are those of the tree without colonies: to add a level is to append."
+    if len(parent) != len(truth):
+        if len(parent) == len(truth) + 1:
+            raise Again("One entry too many: the population has no parent, and no entry.")
+        raise Again(
+            f"'parent' has {len(parent)} entries. Each node has one parent: how many nodes are there?"
+        )
+    if parent == [0] * right[0] + [*data["index_1"], *data["index_2"]]:
+        raise Again("You count anew in each level. Go on counting: the first batch comes after the last day.")
+    if parent == [p + 1 for p in truth]:
+        raise Again("You count the population as node 1. Call it 0, and begin to count with the days.")
+    if parent == [p - 1 for p in truth]:
+        raise Again(
+            "You count the nodes from 0, as Python does. Then which number is left for the population?"
+        )
+    if sorted(parent) == sorted(truth):
+        raise Again("The right numbers in another order: entry j belongs to node j, counted level by level.")
+    node = next(j for j, (given, p) in enumerate(zip(parent, truth, strict=True), start=1) if given != p)
+    raise Again(f"Entry {node}: follow the line up from node {node} in your picture.")
+
+
+@exercise("07.2")
+def noticed(answer) -> str:
+    """Predict which of three broken trees the program refuses."""
+    wanted = "the numbers of the mistakes that are noticed, in a list"
+    found = set(answers.array(answer, wanted).tolist())
+    if not found <= {1, 2, 3}:
+        raise answers.refuse(answer, wanted)
+    flat = tree_data(cells())
+    mistakes = {1: (4, 5), 2: (28, 10), 3: (26, 8)}
+    truth = {number for number, (node, parent) in mistakes.items() if _stops(flat, node, parent)}
+    if found == truth:
+        return "A program can check the form of a tree, not whether it is true. What does that leave to you?"
+    if too_many := found - truth:
+        raise Again(f"Mistake {min(too_many)} leaves a tree like any other. How is the program to know?")
+    hints = {
+        1: "node 4 is a batch. Of which level is node 5, and of which should a parent be?",
+        2: "which cells hang on batch 11, once its only colony has gone?",
+    }
+    missed = min(truth - found)
+    raise Again(f"Mistake {missed}: {hints[missed]}")
+
+
+def _stops(flat, node, parent) -> bool:
+    broken = flat | {"parent": flat["parent"].copy()}
+    broken["parent"][node - 1] = parent
+    try:
+        programs.sample(stan_file("tree"), broken, chains=1, iter_warmup=10, iter_sampling=10)
+    except Again:
+        return True
+    return False
+
+
+@exercise("07.3")
+def which(answer) -> str:
+    """Predict which τ is known least, and which moves with its prior."""
+    wanted = "a dictionary with 'least' and 'moves'"
+    given = answers.items(answer, ["least", "moves"], wanted)
+    for name, level in zip(["least", "moves"], given, strict=True):
+        if level not in LEVELS:
+            raise TypeError(f"{name!r} is {level!r}: give 'day', 'batch' or 'colony'")
+    exact = posterior(False)
+    names = [f"tau[{k}]" for k in (1, 2, 3)]
+    sd = [exact.sd(name) for name in names]
+    rises = [rise(exact, name, scale=5, to=15) for name in names]
+    if given[0] != LEVELS[int(np.argmax(sd))]:
+        if given[0] == "colony":
+            raise Again(
+                "'least': there are many colonies, and small ones. Is it cells that tell of a τ, or nodes?"
+            )
+        raise Again(
+            "'least': a spread is learned from differences between nodes. Of which level are there few?"
+        )
+    if given[1] != LEVELS[int(np.argmax(rises))]:
+        raise Again("'moves': where the data say least, who has the say?")
+    return "Both times the level with the fewest nodes. How far will it move? The table below tells."
+
+
+def rise(exact, name, scale, to) -> float:
+    """By how much the mean of a τ rises, as a share, if its half-normal prior is made twice as wide."""
+    root, weight = np.polynomial.legendre.leggauss(14)  # in the root of τ, for most of it is near zero
+    x = to * ((1 + root) / 2) ** 2
+    p = exact.density(name, x) * weight * (1 + root)
+    q = p * np.exp(x**2 / 2 * (1 / scale**2 - 1 / (2 * scale) ** 2))
+    return float((q @ x / q.sum()) / (p @ x / p.sum()) - 1)
+
+
+def new_cell(exact, spreads) -> float:
+    """Exact variance of a cell on a new day: that of θ, and the mean square of every spread on the way."""
+    return exact.sd("theta") ** 2 + sum(exact.mean(name) ** 2 + exact.sd(name) ** 2 for name in spreads)
+
+
+@exercise("07.4")
+def grows(answer) -> str:
+    """Guess by which factor a prediction widens, from a known colony to a new day."""
+    names = {"one": "with one τ", "own": "with a τ for each level"}
+    given = answers.items(answer, list(names), "a dictionary with 'one' and 'own'")
+    for shared, (name, words), factor in zip([True, False], names.items(), given, strict=True):
+        factor = answers.number(factor, f"{name!r}, a factor")
+        exact = posterior(shared)
+        taus = ["tau"] * 3 if shared else [f"tau[{k}]" for k in (1, 2, 3)]
+        known = exact.sd("theta_3[1]") ** 2 + exact.mean("sigma") ** 2 + exact.sd("sigma") ** 2
+        truth = (new_cell(exact, [*taus, "sigma"]) / known) ** 0.5
+        if factor < 1:
+            raise Again(f"{name!r} is less than 1: is a new day known better than a known colony?")
+        if factor > 1.2 * truth:
+            raise Again(
+                f"Less, {words}: also in the first case most of the variance is that of a single cell."
+            )
+        if factor < truth / 1.2:
+            raise Again(f"More, {words}: how well do three days tell how much days differ?")
+    return "Within a fifth of the exact factors. Which of the three steps does most of it?"
+
+
+@cache
+def trees() -> list[tuple[dict, float, float]]:
+    """Make two trees, flat, each with the mean and the variance of a new cell."""
+    out = []
+    for design, tau, sigma, shared in [([20, 6, 3], [1.5, 3], 0.3, False), ([10, 3, 3, 4], 1, 1, True)]:
+        levels = LEVELS[: len(design) - 1]
+        df = simulate(design, theta=10, tau=tau, sigma=sigma, seed=6, levels=levels)
+        data = stan_data(df, levels=levels, values="y")[0]
+        exact = exact_posterior(data, shared_tau=shared, tolerance=1e-6)
+        taus = ["tau"] * len(levels) if shared else [f"tau[{k + 1}]" for k in range(len(levels))]
+        flat = tree_data(data, shared_tau=shared, weight=1)
+        out.append((flat, exact.mean("theta"), new_cell(exact, [*taus, "sigma"])))
+    return out
+
+
+@exercise("07.5")
+def new_day(program) -> str:
+    """Let the program draw a cell on a new day, for a tree of any depth."""
+    hints = []
+    for flat, mean, variance in trees():
+        tree = f"the tree of {flat['K']} levels with {'one τ' if flat['shared_tau'] else 'a τ for each'}"
+        samples = programs.sample(program, flat, iter_warmup=500, iter_sampling=1500)
+        if "y_new" not in samples["posterior"] or samples["posterior"]["y_new"].ndim != 2:
+            raise Again("Your program has no real number y_new in its generated quantities.")
+        y_new = programs.by_chain(samples, "y_new")
+        if not np.isfinite(y_new).all():
+            raise Again(
+                f"For {tree}, y_new is not a number. How many entries has tau there? "
+                "The rest of the program has a way to fetch the τ of level k."
+            )
+        squares = (y_new - mean) ** 2
+        if programs.away(y_new, mean, "y_new") > programs.TOO_FAR:
+            hints.append(f"For {tree}, y_new does not lie about theta. At which node does your walk begin?")
+        if programs.away(squares, variance, "the variance of y_new") > programs.TOO_FAR:
+            hints.append(_too_wide_or_narrow(tree, squares.mean() / variance))
+    if hints:
+        raise Again(hints[0])
+    return "It holds for two levels and three, with one τ and with several. No line of it counts the levels."
+
+
+def _too_wide_or_narrow(tree, ratio):
+    size = "wide" if ratio > 1 else "narrow"
+    return (
+        f"For {tree}, y_new is too {size}: it has {ratio:.2f} times the variance that it should have. Walk "
+        "down from theta to a cell: how many steps are there, each with which spread?"
+    )
+
+
+@exercise("07.6")
+def own_tree(answer) -> str:
+    """Fit a tree of the reader's own with a τ for every level, and find the level known least."""
+    names = ["data", "prior", "tau", "nodes"]
+    wanted = "a dictionary with 'data', 'prior', 'tau' and 'nodes'"
+    data, prior, tau, nodes = answers.items(answer, names, wanted)
+    if not isinstance(data, Mapping) or "J_1" not in data:
+        raise answers.refuse(data, "as 'data' the dictionary that helpers.stan_data gives")
+    if "J_2" not in data:
+        raise TypeError("'data' has one level: give a tree of two levels at least")
+    tau = answers.array(tau, "'tau', the posterior means of the τ in a list, the top level first")
+    nodes = answers.number(nodes, "'nodes', how many nodes the level has of which you know least")
+    exact = exact_posterior(data, prior, shared_tau=False, tolerance=1e-6)
+    spreads = [name for name in exact.names if name.startswith("tau")]
+    sizes = [data[f"J_{k + 1}"] for k in range(len(spreads))]
+    if len(tau) != len(spreads):
+        raise Again(f"'tau' has {len(tau)} entries, and the tree {len(spreads)} levels: give one τ for each.")
+    mean, sd = (np.array([get(name) for name in spreads]) for get in (exact.mean, exact.sd))
+    if (abs(tau - mean) > 0.3 * sd).any():
+        if (abs(tau[::-1] - mean) < 0.3 * sd).all():
+            raise Again("'tau' seems to be in reverse order: the top level first.")
+        k = int(np.argmax(abs(tau - mean) / sd))
+        raise Again(
+            f"The τ of level {k + 1} lies {(abs(tau - mean) / sd)[k]:.1f} posterior standard deviations from "
+            "its exact mean. Did you fit with own τs, and with the priors that you give here?"
+        )
+    least = [sizes[int(np.argmax(x))] for x in (sd, sd / mean)]  # in the unit, or relative to the mean
+    if nodes not in least:
+        if nodes not in sizes:
+            raise Again(f"No level of the tree has {nodes:g} nodes: they have {', '.join(map(str, sizes))}.")
+        raise Again(
+            "There is a level whose τ has a larger posterior standard deviation. How many nodes has it?"
+        )
+    k = int(np.argmax(sd))
+    return (
+        f"The τ of level {k + 1} is known to {mean[k]:.3g} ± {sd[k]:.2g}, from {sizes[k]} nodes. In a "
+        "simulation, double these, then the measurements: which helps more?"
+    )
