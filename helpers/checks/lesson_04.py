@@ -77,7 +77,7 @@ def upside_down(answer) -> str:
 @cache
 def _week() -> tuple[dict, object]:
     """Return data on which both forms sample well, and their exact posterior."""
-    df = simulate([8, 3, 2, 4], theta=10, tau=1, sigma=1.5, seed=2, levels=LEVELS)
+    df = simulate([8, 3, 2, 2], theta=10, tau=1, sigma=1.5, seed=2, levels=LEVELS)
     data, _ = stan_data(df, LEVELS, "y")
     return data, exact_posterior(data)
 
@@ -86,7 +86,7 @@ def _week() -> tuple[dict, object]:
 def next_week(answer) -> str:
     """Run the program that draws a cell of a new day."""
     data, exact = _week()
-    samples = programs.sample(answer, data, iter_sampling=2000, adapt_delta=0.95)
+    samples = programs.sample(answer, data, iter_sampling=2000, adapt_delta=0.9)
     y_new = programs.by_chain(samples, "y_new")
     for name in ("theta", "tau", "sigma"):
         if programs.distance(samples, name, exact.mean(name)) > programs.TOO_FAR:
