@@ -28,7 +28,7 @@ GLOSSARY = "book/glossary"
 INSTRUCTORS = "book/instructors"  # with answers to questions for a test
 # Where a link would be in the way, or wrong: in titles, code, formulas, and links.
 NOT_IN = (nodes.title, dropdown_title, nodes.literal, nodes.literal_block, nodes.math, nodes.math_block)
-NOT_IN += (nodes.reference,)
+NOT_IN += (nodes.reference, nodes.raw)
 
 
 class TitlesOfExercises(SphinxPostTransform):

@@ -14,7 +14,7 @@ def refuse(answer: Any, wanted: str) -> TypeError:
 
 def number(answer: Any, wanted: str) -> float:
     """Read one number, Python's or NumPy's; anything else, True and False too, is a `TypeError`."""
-    if isinstance(answer, np.generic | np.ndarray) and np.ndim(answer) == 0:
+    if hasattr(answer, "item") and np.ndim(answer) == 0:  # NumPy's, or xarray's
         answer = answer.item()
     if isinstance(answer, bool) or not isinstance(answer, Real):
         raise refuse(answer, wanted)

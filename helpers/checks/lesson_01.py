@@ -55,7 +55,17 @@ def by_hand(answer) -> str:
         )
     if all(map(np.array_equal, arrays, truth)):
         return "Each array is as long as the level below has nodes, because every node has one parent."
-    return "You took the nodes in another order than the picture has them; who is whose parent is the same."
+    by_label = stan_data(measurements(), LEVELS, "y")[0]  # Thursday before Wednesday
+    if all(map(np.array_equal, arrays, (by_label["index_1"], by_label["index_2"]))):
+        return (
+            "You took the days by the alphabet, as Stan's dictionary will; who is whose parent is the same."
+        )
+    k = int(np.array_equal(arrays[0], truth[0]))
+    entry = np.argmax(arrays[k] != truth[k]) + 1
+    raise Again(
+        f"The shape is right, but not the order: counted from the left, what is above node {entry} of those "
+        f"that index_{k + 1} lists?"
+    )
 
 
 @exercise("01.3")
@@ -119,7 +129,8 @@ def own_tree(answer) -> str:
         )
     if sorted(np.bincount(index)) == sorted(np.bincount(data["index_1"])):
         return (
-            f"The same tree, but stan_data, which sorts labels, has {data['index_1'].tolist()}. "
+            f"A tree of the same shape; stan_data, which sorts labels, has {data['index_1'].tolist()}. "
+            "If you took the groups in another order, both are right; if not, look again. "
             "Never mix the two: the fit would be wrong without a word."
         )
     raise Again("stan_data finds other parents. Draw the tree: is a label misspelt, or a node counted twice?")

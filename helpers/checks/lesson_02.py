@@ -60,11 +60,14 @@ def brighter(answer) -> str:
     given, days = [], []
     for data in (cells(), stan_data(differing, LEVELS, "y")[0]):
         samples = exact_posterior(data).draws(2000, seed=1)
-        given.append(answers.number(probability(samples), "a function that returns one number"))
+        result = probability(samples)
+        if isinstance(result, bool | np.bool_):  # of a comparison of two means, for instance
+            result = float(result)
+        given.append(answers.number(result, "a function that returns one number"))
         days.append(samples["posterior"]["theta_1"].values.reshape(-1, 3).T)
 
     def is_near(share):
-        return np.allclose(given, [share(*group) for group in days], atol=1e-9)
+        return np.allclose(given, [share(*group) for group in days], rtol=0, atol=0.006)  # rounded, too
 
     if is_near(lambda monday, thursday, _: (monday < thursday).mean()):
         raise Again("This is the probability of the opposite.")
@@ -72,6 +75,8 @@ def brighter(answer) -> str:
         raise Again("You compare Monday with day 3. Which day is that, when labels are sorted?")
     if is_near(lambda _, thursday, wednesday: (thursday > wednesday).mean()):
         raise Again("You compare days 2 and 3: NumPy counts from 0, the names of parameters from 1.")
+    if is_near(lambda monday, thursday, _: round(100 * (monday > thursday).mean(), 2)):
+        raise Again("A probability lies between 0 and 1: this is in per cent.")
     if is_near(lambda monday, thursday, _: (monday > thursday).sum()):
         raise Again("You count draws: what share of all draws is it?")
     if is_near(lambda monday, thursday, _: monday.mean() > thursday.mean()):
@@ -119,8 +124,10 @@ def own_fit(answer) -> str:
         )
     low, high = exact.quantile("tau", [0.055, 0.945])
     ours = np.quantile(tau, [0.055, 0.945])
+    short = " Your lower end is far off: that is what lesson 3 is about." if ours[0] > 2 * low else ""
     return (
-        f"89% interval of τ: {ours[0]:.2f} to {ours[1]:.2f} by your draws, {low:.2f} to {high:.2f} exactly."
+        f"89% interval of τ: {ours[0]:.2f} to {ours[1]:.2f} by your draws, {low:.2f} to {high:.2f} "
+        f"exactly.{short}"
     )
 
 

@@ -20,6 +20,7 @@ def one_chain(answer) -> str:
         "steady": steady,
         "climbs": steady + np.linspace(0, 6, 1000),
         "jumps": steady + np.repeat([0, 9], 500),
+        "alternates": steady + np.tile([0, 9], 500),
     }
     rhat = {
         name: answers.number(halves(chain), "a function that returns one number")
@@ -33,8 +34,12 @@ def one_chain(answer) -> str:
         raise Again(
             f"Of 1000 independent draws your function says {rhat['steady']:.2f}: it should be near 1."
         )
+    if rhat["alternates"] > 1.1:
+        raise Again(
+            "Your two parts seem to hold draws 1, 3, 5, … and 2, 4, 6, …: cut the chain in the middle."
+        )
     if rhat["jumps"] < 1.1:
-        raise Again("A chain that jumps halfway passes: do your halves hold draws 1, 3, 5, … and 2, 4, 6, …?")
+        raise Again("A chain that jumps halfway passes: does your function see both halves, each once?")
     if rhat["climbs"] < 1.1:
         raise Again("A chain that climbs all the time passes: compare its first half with its second.")
     return (
