@@ -4,6 +4,7 @@ from math import isclose
 
 import numpy as np
 import pytest
+from scipy.stats import multivariate_normal
 
 import helpers
 from helpers.checks import lesson_05, lesson_07
@@ -424,3 +425,180 @@ def test_07_6_own_tree():
     refused("07.6", answer | {"data": 3}, "int", "stan_data")
     refused("07.6", answer | {"data": lesson_05.one_level([1.0, 2.0], [1, 1])}, "two levels")
     refused("07.6", answer | {"tau": 3}, "int", "'tau'")
+
+
+# Lesson 8
+
+
+def voice(n, tau=0.6, sigma=0.9):
+    return 1 / (tau**2 + sigma**2 / n)
+
+
+def test_08_1_how_loud():
+    answer = {"limit": 1 / 0.36, "one": voice(60), "twenty": 20 * voice(3)}
+    right("08.1", answer, {"limit": 2.78, "one": np.float64(2.68), "twenty": 31.7})
+    wrong("08.1", answer | {"limit": float("inf")}, "the other")
+    wrong("08.1", answer | {"limit": 1 / 0.6}, "square")
+    wrong("08.1", answer | {"limit": 1 / 0.81}, "Which term")
+    wrong("08.1", answer | {"one": 1 / (0.6 + 0.9 / 60)}, "square")
+    wrong("08.1", answer | {"one": 60 / 0.81}, "a step of τ away")
+    wrong("08.1", answer | {"one": 60 * voice(1)}, "60 colonies")
+    wrong("08.1", answer | {"one": 1}, "n = 60")
+    wrong("08.1", answer | {"twenty": voice(3)}, "one of the twenty")
+    wrong("08.1", answer | {"twenty": voice(3) / 20}, "add up")
+    wrong("08.1", answer | {"twenty": 60}, "three cells")
+    refused("08.1", 2.78, "float", "'twenty'")
+    refused("08.1", answer | {"limit": "1/tau²"}, "str", "'limit'")
+
+
+def normal(covariance, at=(9, 10, 14)):
+    return multivariate_normal(np.full(len(at), 10), covariance).logpdf(at)
+
+
+def test_08_2_small_tree():
+    three = np.array([[11, 9, 9], [9, 11, 10], [9, 10, 11]])
+    answer = {"q_1": 1 / 2, "q_2": 2 / 3, "P": 7 / 6, "m": 12.5 / (7 / 6), "log_p": normal(three)}
+    right("08.2", answer, {name: round(x, 3) for name, x in answer.items()})
+    wrong("08.2", answer | {"q_1": 1}, "'q_1'", "of their group")
+    wrong("08.2", answer | {"q_2": 2}, "'q_2'", "of their group")
+    wrong("08.2", answer | {"q_2": 0.5}, "'q_2'", "two cells")
+    wrong("08.2", answer | {"q_2": 1 / 3}, "'q_2'", "two cells")
+    wrong("08.2", answer | {"q_1": 0.1}, "'q_1'", "a step of τ")
+    wrong("08.2", answer | {"P": 7 / 12}, "'P'")
+    wrong("08.2", answer | {"m": 10.5}, "groups count alike")
+    wrong("08.2", answer | {"m": 11}, "cells count alike")
+    wrong("08.2", answer | {"m": 12.5}, "by P")
+    wrong("08.2", answer | {"m": 9}, "9 and 12")
+    wrong("08.2", answer | {"log_p": normal(three - 9)}, "uncertainty of θ")
+    wrong("08.2", answer | {"log_p": normal(np.full((3, 3), 10) + np.eye(3))}, "only those of one group")
+    wrong("08.2", answer | {"log_p": normal(np.full((3, 3), 9) + 2 * np.eye(3))}, "Cells 2 and 3")
+    wrong("08.2", answer | {"log_p": normal(11 * np.eye(3))}, "not independent")
+    wrong("08.2", answer | {"log_p": normal([[11, 9], [9, 10.5]], at=(9, 12))}, "two means")
+    wrong("08.2", answer | {"log_p": -7}, "log_density")
+    refused("08.2", [0.5, 0.67], "list", "'q_1'")
+    refused("08.2", answer | {"P": [1]}, "list", "'P'")
+
+
+@pytest.fixture
+def schools(tmp_path):
+    """Write a program for the eight schools: the sd of an estimate, the priors, a draw of a school."""
+
+    def write(sd, priors="theta ~ normal(0, 5); tau ~ cauchy(0, 5);", draw=None):
+        path = tmp_path / "schools.stan"
+        path.write_text(f"""
+data {{ int N; vector[N] y; vector[N] sigma; }}
+parameters {{ real theta; real<lower=0> tau; }}
+model {{ {priors} y ~ normal(theta, {sd}); }}
+generated quantities {{
+  vector[{"N" if draw else "0"}] theta_1;
+  for (j in 1:rows(theta_1)) {{
+    real v = 1 / (1 / square(sigma[j]) + 1 / square(tau));
+    theta_1[j] = {draw or 0};
+  }}
+}}
+""")
+        return path
+
+    return write
+
+
+SD = "sqrt(square(tau) + square(sigma))"
+MEAN = "v * (y[j] / square(sigma[j]) + theta / square(tau))"
+
+
+def test_08_3_a_right_program_with_and_without_schools(schools, tmp_path):
+    right("08.3", schools(SD, draw=f"normal_rng({MEAN}, sqrt(v))"))
+    other = tmp_path / "other.stan"
+    other.write_text("""
+data { int N; vector[N] y; vector[N] sigma; }
+parameters { real x; real log_tau; }
+transformed parameters { real theta = 5 * x; real tau = exp(log_tau); }
+model {
+  x ~ std_normal();
+  target += cauchy_lpdf(tau | 0, 5) + log_tau;
+  y ~ multi_normal(rep_vector(theta, N), diag_matrix(square(tau) + square(sigma)));
+}
+""")
+    right("08.3", str(other))
+    assert "had back" in helpers.check("08.3", other).text
+
+
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [
+        ({"sd": "tau"}, "standard errors"),
+        ({"sd": "tau + sigma"}, "too small"),
+        ({"sd": "square(tau) + square(sigma)"}, "too small"),
+        ({"sd": SD, "priors": "theta ~ normal(0, 5); tau ~ normal(0, 5);"}, "half-normal"),
+        ({"sd": SD, "priors": "tau ~ cauchy(0, 5);"}, "theta seems to have no prior"),
+        ({"sd": SD, "priors": "theta ~ normal(0, 5);"}, "Has each its prior"),
+        ({"sd": SD, "draw": MEAN}, "scatters too much or too little"),
+        ({"sd": SD, "draw": f"normal_rng({MEAN}, v)"}, "scatters too much or too little"),
+        ({"sd": SD, "draw": "normal_rng(theta, tau)"}, "another mean"),
+    ],
+)
+def test_08_3_hints(schools, program, words):
+    wrong("08.3", schools(**program), words)
+
+
+def test_08_3_schools_may_not_be_moved_and_a_program_is_a_path():
+    wrong("08.3", helpers.stan_file("schools_noncentered"), "draws are right", "theta_1_tilde")
+    refused("08.3", 2, "int", "path")
+
+
+@pytest.fixture
+def ruler(tmp_path):
+    """Write tree_marginal with another curve and another logarithm of its slope."""
+
+    def write(spread, log_slope):
+        text = helpers.stan_file("tree_marginal").read_text("utf-8")
+        start, end = text.index("  real spread("), text.index("}\n\ndata {")
+        path = tmp_path / "ruler.stan"
+        functions = f"real spread(real x, real scale) {{ return {spread}; }}\n"
+        functions += f"real log_slope(real x, real scale) {{ {log_slope} }}\n"
+        path.write_text(text[:start] + functions + text[end:])
+        return path
+
+    return write
+
+
+def test_08_4_in_logarithms_however_it_is_written(ruler):
+    right("08.4", ruler("scale * exp(x)", "return log(scale) + x;"))
+    right("08.4", str(ruler("exp(log(scale) + x)", "return x;")))  # a constant factor does no harm
+
+
+def test_08_4_hints(ruler):
+    wrong("08.4", helpers.stan_file("tree_marginal"), "no straight line")
+    curve = helpers.stan_file("tree_marginal").read_text("utf-8")
+    curve = curve[curve.index("    real low ") : curve.index("}\n\ndata {")].rsplit("}", 1)[0]
+    for log_slope, words in [
+        (curve, "that of the old curve"),
+        ("return 0;", "constant"),
+        ("return scale * exp(x);", "slope itself"),
+        ("return -log(scale) - x;", "sign"),
+        ("return 2 * x;", "log_slope is not"),
+    ]:
+        wrong("08.4", ruler("scale * exp(x)", log_slope), words)
+
+
+def test_08_4_wants_a_path():
+    refused("08.4", {"program": 1}, "dict", "path")
+
+
+def test_08_5_large_tree():
+    df = helpers.simulate([10, 8, 6], theta=10, tau=[1, 0.4], sigma=0.5, seed=4, levels=["a", "b"])
+    data, _ = helpers.stan_data(df, levels=["a", "b"], values="y")
+    exact = helpers.exact_posterior(data, shared_tau=False, tolerance=1e-6)
+    tau = [exact.mean("tau[1]"), exact.mean("tau[2]")]
+    flat = helpers.tree_data(data, shared_tau=False)
+    answer = {"data": flat, "tau": tau, "best": 2}
+    right("08.5", answer, answer | {"tau": np.array(tau) - 0.2 * exact.sd("tau[1]") * np.array([1, 0])})
+    wrong("08.5", answer | {"best": 1}, "count the levels from 1")
+    wrong("08.5", answer | {"best": 3}, "smallest")
+    wrong("08.5", answer | {"tau": tau[::-1]}, "reverse")
+    wrong("08.5", answer | {"tau": [tau[0], tau[1] ** 2]}, "level 2")
+    wrong("08.5", answer | {"tau": tau[:1]}, "1 entries")
+    wrong("08.5", answer | {"data": helpers.tree_data(data)}, "shared_tau=False")
+    refused("08.5", answer | {"data": data}, "dict", "tree_data")
+    refused("08.5", tau, "list", "'best'")
+    refused("08.5", answer | {"best": "colony"}, "str", "number of a level")
