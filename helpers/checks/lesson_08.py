@@ -150,8 +150,8 @@ def without_schools(program) -> str:
                 raise Again(hint)
         if programs.by_chain(samples, "tau").mean() < tripled().mean("tau"):
             raise Again(
-                "tau comes out too small. What adds up, standard deviations or variances? And which of the two "
-                "does Stan's normal take?"
+                "tau comes out too small. What adds up, standard deviations or variances? "
+                "And which of the two does Stan's normal take?"
             )
         raise Again("theta or tau is off. Has each its prior, and does y scatter by τ and by its σ?")
     parameters = stan_model(program).src_info()["parameters"]
