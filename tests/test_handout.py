@@ -52,7 +52,9 @@ def test_handout_holds_no_solution(handout):
 def test_handout_has_whatever_a_command_of_it_needs(handout):
     make = ["make", "--dry-run", "lab"]
     assert subprocess.run(make, cwd=handout, capture_output=True).returncode == 0
-    listed = subprocess.run(["make"], cwd=handout, capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(
+        ["make", "--no-print-directory"], cwd=handout, capture_output=True, text=True, check=True
+    ).stdout
     assert [line.split()[0] for line in listed.splitlines()] == ["help", "setup", "lab", "clean"]
     for needed in (".python-version", "requirements.txt", "book/jupyter/jupyter_server_config.py", "LICENSE"):
         assert (handout / needed).is_file()
