@@ -1,5 +1,6 @@
 """The pages around the lessons say what is so: times, links, terms, references, messages, recipes."""
 
+import inspect
 import re
 import sys
 import tomllib
@@ -10,6 +11,8 @@ import jupytext
 import pytest
 import yaml
 from nbclient import NotebookClient
+
+from helpers import checks
 
 COURSE = Path(__file__).parent.parent
 sys.path[:0] = [str(COURSE / "book"), str(COURSE / "tests")]
@@ -165,7 +168,13 @@ def test_dois_are_well_formed_and_shown_as_linked():
 
 
 # What others say, and what is not said at all: names of files, commands, marks
-OTHERS = ["No module named", "The port 8888 is already in use", "trying another port", "No such kernel"]
+OTHERS = [
+    "No module named",
+    "NameError",
+    "The port 8888 is already in use",
+    "trying another port",
+    "No such kernel",
+]
 OTHERS += ["variable does not exist", "Scale parameter is 0", "but must be positive", "TypeError", "token="]
 OTHERS += [".venv", ".ipynb", "book.zip", "make book", "helpers", "helpers.check", "output_notebook"]
 OTHERS += [":::{exercise}", r"$\tau$"]
@@ -197,6 +206,32 @@ def test_plans_name_sections_and_exercises_that_there_are():
     assert [name for name in quoted if not any(title.startswith(name) for title in titles)] == []
     numbers = re.findall(r"\b0\d\.\d\b", read("book/instructors.md"))
     assert set(numbers) <= {number for number, _ in exercises}
+
+
+def test_plan_for_two_hours_fits_its_minutes():
+    plan = read("book/instructors.md").split("### Two contact hours")[1].split("###")[0]
+    rows = [(int(number), text) for number, text in re.findall(r"^\| (\d+) \| (.*) \|$", plan, re.MULTILINE)]
+    assert sum(number for number, _ in rows) == 120
+    seconds, checked = minutes.measured(), 0
+    for number, text in rows:
+        if lesson := re.search(r"\(\.\./lessons/(.*?)\)", text):
+            parts = minutes.sections(LESSONS / lesson[1], seconds)
+            named = re.findall(r'"(.*?)"', text)
+            taken = [part.reading for part in parts for title in named if part.title.startswith(title)]
+            assert len(taken) == len(named) > 1
+            assert sum(taken) <= number, text
+            checked += 1
+    assert checked == 3
+
+
+def test_page_names_all_checks_that_are_about_our_measurements():
+    """Those whose code calls for the measurements, or for their exact posterior."""
+    listed = re.search(r"The checks of (.*?) are about the 47 cells", read("book/instructors.md"))[1]
+    code = {number: inspect.getsource(checks._CHECKS[number]) for number in checks.exercises()}
+    ours = {
+        number for number, lines in code.items() if re.search(r"\b(cells|measurements|posterior)\(", lines)
+    }
+    assert set(re.findall(r"\d\d\.\d", listed)) == ours
 
 
 def test_map_can_be_read():
