@@ -1,0 +1,94 @@
+// Samples with Stan in the page: loads a program, starts a worker for each chain, and hands on what they post.
+
+globalThis.course ??= {};
+
+(() => {
+  course.workers ??= {}; // name of a program: the text of its worker, once its script is loaded
+  course.programs ??= []; // names of the programs that this book has; sampling.py writes them
+  course.folder ??= ""; // where their scripts are, seen from this page
+
+  const LIMITS = {
+    adaptDelta: [0.01, 0.999, "adapt_delta", "a number between 0 and 1, such as 0.8"],
+    seed: [0, 4294967295, "seed", "a whole number from 0 to 4294967295"],
+    warmup: [0, 20000, "warmup", "a whole number from 0 to 20000"],
+    draws: [4, 20000, "draws", "a whole number from 4 to 20000"],
+    chains: [1, 8, "chains", "a whole number from 1 to 8"],
+  };
+
+  // A sentence on the first setting that cannot be; empty if all can.
+  course.problem = (settings) => {
+    for (const [key, [low, high, name, remedy]] of Object.entries(LIMITS)) {
+      const value = settings[key];
+      const whole = key === "adaptDelta" || Number.isInteger(value);
+      if (!(typeof value === "number" && value >= low && value <= high && whole)) {
+        return `${name} is ${Number.isFinite(value) ? value : "not a number"}: give ${remedy}.`;
+      }
+    }
+    return "";
+  };
+
+  function load(program) {
+    if (course.workers[program]) return Promise.resolve();
+    return new Promise((done, failed) => {
+      const script = document.createElement("script");
+      script.src = `${course.folder}${program}.js`;
+      script.onload = done;
+      script.onerror = () => failed(new Error(`the book has no program ${program}: is the folder of the book whole?`));
+      document.head.append(script);
+    });
+  }
+
+  // Start sampling `data` (an object as Stan reads it) with a program.  `settings` are adaptDelta, seed, warmup,
+  // draws and chains; `follow` names columns, and onRows(chain, rows) is called with these as they come: a
+  // Float64Array, row after row, first of warmup, then of the draws; chains count from 1.
+  //
+  // Gives {done, stop}.  `done` is a promise of {names, chains: [{draws, adapted, seconds}]}, where draws is a
+  // Float64Array of all columns, row after row; of null, if stop() was called; it fails with a sentence.
+  course.sample = (program, data, settings, follow, onRows) => {
+    const workers = [];
+    let stopped = () => {};
+    const end = () => {
+      for (const worker of workers.splice(0)) worker.terminate();
+    };
+
+    async function all() {
+      const problem = course.problem(settings);
+      if (problem) throw new Error(problem);
+      await load(program);
+      const url = URL.createObjectURL(new Blob([course.workers[program]], { type: "text/javascript" }));
+      const { chains: count, ...job } = { ...settings, data: JSON.stringify(data), follow };
+      let names = [];
+      const chain = (number) =>
+        new Promise((done, failed) => {
+          const worker = new Worker(url);
+          workers.push(worker);
+          worker.onmessage = ({ data: told }) => {
+            if (told.error !== undefined) failed(new Error(told.error));
+            else if (told.names) names = told.names;
+            else if (told.rows) onRows(number, told.rows);
+            else done(told);
+          };
+          worker.onerror = (event) => failed(new Error(event.message || "this browser could not start the sampler"));
+          worker.postMessage({ ...job, chain: number });
+        });
+      try {
+        const chains = await Promise.all(Array.from({ length: count }, (_, i) => chain(i + 1)));
+        return { names, chains };
+      } finally {
+        end();
+        URL.revokeObjectURL(url);
+      }
+    }
+
+    const halted = new Promise((done) => {
+      stopped = () => done(null);
+    });
+    return {
+      done: Promise.race([all(), halted]),
+      stop: () => {
+        end();
+        stopped();
+      },
+    };
+  };
+})();

@@ -1,0 +1,51 @@
+"""Sphinx extension: pages that sample get the scripts for it, and the compiled programs if there are any."""
+
+import json
+import os
+import shutil
+import sys
+from itertools import chain
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "sampler"))
+from build import OUT, page_script
+
+SCRIPTS = Path(__file__).parent / "sampler"
+# In the order in which pages load them; worker.js goes into the scripts of the programs.
+SHARED = ["sampler.js", "diagnostics.js"]
+# What is on a page that samples, and the scripts that it needs besides
+PAGES = {
+    '"sampling.start"': ["panel.js"],  # the name of a model in a figure
+    'id="your-data"': ["csv.js", "rules.js", "takeaway.js", "your-data.js"],
+}
+# Programs that pages offer
+PROGRAMS = ["centered", "noncentered", "tree", "tree_marginal"]
+
+
+def bring_sampler(app, exception):
+    """Put the programs and the scripts into the book, and have the pages load what they need."""
+    if exception or app.builder.format != "html":
+        return
+    out = Path(app.outdir)
+    programs = [name for name in PROGRAMS if (OUT / f"{name}.js").is_file()]
+    static = out / "_static" / "sampler"
+    static.mkdir(parents=True, exist_ok=True)
+    for name in programs:
+        (static / f"{name}.js").write_text(page_script(name), "utf-8")
+    for name in [*SHARED, *chain(*PAGES.values())]:
+        shutil.copyfile(SCRIPTS / name, static / name)
+    for page in out.rglob("*.html"):
+        text = page.read_text("utf-8")
+        wanted = [script for mark, scripts in PAGES.items() if mark in text for script in scripts]
+        if wanted:
+            folder = f"{os.path.relpath(static, page.parent)}/"
+            course = json.dumps({"programs": programs, "folder": folder})
+            load = [f'<script defer src="{folder}{script}"></script>\n' for script in [*SHARED, *wanted]]
+            head = f"<script>globalThis.course = {course};</script>\n{''.join(load)}</head>"
+            page.write_text(text.replace("</head>", head, 1), "utf-8")
+
+
+def setup(app):
+    """Register with Sphinx."""
+    app.connect("build-finished", bring_sampler)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

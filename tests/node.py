@@ -1,0 +1,34 @@
+"""Runs the scripts of pages in node, without a browser."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+COURSE = Path(__file__).parent.parent
+SAMPLER = COURSE / "book" / "sampler"
+
+
+def missing(what: str):
+    """Skip a test for want of `what`; where it has to be there, fail."""
+    if os.environ.get("CI"):
+        pytest.fail(what, pytrace=False)
+    pytest.skip(what)
+
+
+def run(body: str, *scripts: Path | str, **values):
+    """Run the body of an async JavaScript function after `scripts`, and return what it returns.
+
+    `scripts` are paths, or names of files in ``book/sampler``; `values` are constants that the body may use,
+    anything that can be written as JSON.
+    """
+    if not shutil.which("node"):
+        missing("no node: scripts of pages are not tested; `apt-get install nodejs`")
+    constants = "".join(f"const {name} = {json.dumps(value)};\n" for name, value in values.items())
+    command = ["node", Path(__file__).with_suffix(".js"), *(SAMPLER / script for script in scripts)]
+    done = subprocess.run(command, input=constants + body, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
