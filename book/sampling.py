@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import sys
-from itertools import chain
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "sampler"))
@@ -32,17 +31,20 @@ def bring_sampler(app, exception):
     static.mkdir(parents=True, exist_ok=True)
     for name in programs:
         (static / f"{name}.js").write_text(page_script(name), "utf-8")
-    for name in [*SHARED, *chain(*PAGES.values())]:
-        shutil.copyfile(SCRIPTS / name, static / name)
+    needed = set()
     for page in out.rglob("*.html"):
         text = page.read_text("utf-8")
-        wanted = [script for mark, scripts in PAGES.items() if mark in text for script in scripts]
-        if wanted:
+        scripts = [script for mark, scripts in PAGES.items() if mark in text for script in scripts]
+        if scripts:
+            scripts = [*SHARED, *scripts]
+            needed.update(scripts)
             folder = f"{os.path.relpath(static, page.parent)}/"
             course = json.dumps({"programs": programs, "folder": folder})
-            load = [f'<script defer src="{folder}{script}"></script>\n' for script in [*SHARED, *wanted]]
-            head = f"<script>globalThis.course = {course};</script>\n{''.join(load)}</head>"
+            load = "".join(f'<script defer src="{folder}{script}"></script>\n' for script in scripts)
+            head = f"<script>globalThis.course = {course};</script>\n{load}</head>"
             page.write_text(text.replace("</head>", head, 1), "utf-8")
+    for script in needed:
+        shutil.copyfile(SCRIPTS / script, static / script)
 
 
 def setup(app):

@@ -33,7 +33,8 @@ globalThis.course ??= {};
       const script = document.createElement("script");
       script.src = `${course.folder}${program}.js`;
       script.onload = done;
-      script.onerror = () => failed(new Error(`the book has no program ${program}: is the folder of the book whole?`));
+      script.onerror = () =>
+        failed(new Error(`the book has no program ${program}: is the folder of the book whole?`));
       document.head.append(script);
     });
   }

@@ -4,11 +4,9 @@
 // runs it posts {names}, all columns, and {rows}: those of the columns named in `follow`, row after row, first of
 // warmup, then of the draws.  At the end come {draws, adapted, seconds}, all columns of the draws, or {error}.
 
-/* global stanProgram */
-
 let loaded = null;
 
-onmessage = async ({ data: job }) => {
+self.onmessage = async ({ data: job }) => {
   try {
     loaded ??= stanProgram({ print: () => {}, printErr: () => {} });
     postMessage(runChain(await loaded, job));

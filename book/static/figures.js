@@ -25,7 +25,8 @@
       if (view == null || room === 0 || fitted.has(element)) continue;
       fitted.add(element);
       // a grid keeps its squares, and scrolls
-      if (view.el.offsetWidth > room && view.model.type !== "GridPlot") fit(view.model, view.el.offsetWidth, room - 4);
+      if (view.el.offsetWidth > room && view.model.type !== "GridPlot")
+        fit(view.model, view.el.offsetWidth, room - 4);
     }
   }
 
