@@ -8,7 +8,7 @@ globalThis.course ??= {};
   course.folder ??= ""; // where their scripts are, seen from this page
 
   const LIMITS = {
-    adaptDelta: [0.01, 0.999, "adapt_delta", "a number between 0 and 1, such as 0.8"],
+    adaptDelta: [0.01, 0.999, "adapt_delta", "a number from 0.01 to 0.999, such as 0.8"],
     seed: [0, 4294967295, "seed", "a whole number from 0 to 4294967295"],
     warmup: [0, 20000, "warmup", "a whole number from 0 to 20000"],
     draws: [4, 20000, "draws", "a whole number from 4 to 20000"],
