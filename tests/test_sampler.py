@@ -20,8 +20,8 @@ import build
 
 LEVELS = ["day", "batch", "colony"]
 PROGRAMS = sorted(path.stem for path in (node.COURSE / "stan").glob("*.stan"))
-# Rounding differs in the last digit, and every leapfrog step makes more of it: with other seeds the two part after
-# 11 rows or more, with this one and the second chain after 28 or more.
+# Rounding differs in the last digit, and every leapfrog step makes more of it: with other seeds the two part
+# after 11 rows or more, with this one and the second chain after 28 or more.
 ROWS, SEED = 20, 1
 
 
