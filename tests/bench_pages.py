@@ -11,10 +11,10 @@ import node
 import numpy as np
 from cmdstanpy.utils import write_stan_json
 
-sys.path[:0] = [str(node.SAMPLER)]
-import build
+sys.path[:0] = [str(Path(__file__).parents[1]), str(node.SAMPLER)]
+import build  # noqa: E402
 
-import helpers
+import helpers  # noqa: E402
 
 LEVELS = ["day", "batch", "colony"]
 REPEATS = 7
@@ -51,7 +51,10 @@ def native(program: str, data: dict, seed: int, folder: Path) -> float:
 def main() -> None:
     """Print one line a program."""
     build.build([helpers.stan_file(name) for name in build_programs()])
-    frames = {"47": helpers.measurements(), "10,000": helpers.simulate([10, 10, 10, 10], 10, 0.5, 1, 1, LEVELS)}
+    frames = {
+        "47": helpers.measurements(),
+        "10,000": helpers.simulate([10, 10, 10, 10], 10, 0.5, 1, 1, LEVELS),
+    }
     for rows, df in frames.items():
         data, _ = helpers.stan_data(df, LEVELS, "y")
         for program in build_programs():
@@ -67,8 +70,8 @@ def main() -> None:
             page, cmdstan = np.median(took, axis=0)
             low, high = np.quantile([a / b for a, b in took], [0, 1])
             print(
-                f"{program:13} {rows:>6} measurements: {page:6.2f} µs a step in a page, {cmdstan:6.2f} in CmdStan, "
-                f"ratio {page / cmdstan:.2f} ({low:.2f} to {high:.2f} in {REPEATS} runs)"
+                f"{program:13} {rows:>6} measurements: {page:6.2f} µs a step in a page, {cmdstan:6.2f} in CmdStan,"
+                f" ratio {page / cmdstan:.2f} ({low:.2f} to {high:.2f} in {REPEATS} runs)"
             )
 
 

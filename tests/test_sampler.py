@@ -2,7 +2,9 @@
 
 import math
 import shutil
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import arviz
@@ -198,3 +200,59 @@ def test_a_run_that_was_stopped_gives_nothing_and_leaves_no_worker(scripts):
     settings = GOOD | {"warmup": 20_000, "draws": 20_000, "adaptDelta": 0.99, "chains": 2}
     told = node.run(stop, "sampler.js", scripts / "centered.js", data=data_of("centered"), settings=settings)
     assert told == {"result": None, "later": 0}
+
+
+def test_without_a_compiler_pages_do_without_and_one_line_says_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(build, "OUT", tmp_path / "wasm")
+    (tmp_path / "wasm").mkdir()
+    (tmp_path / "wasm" / "centered.js").write_text("of some day")
+    build.main(["if-possible"])
+    told = "no em++, which compiles Stan for pages: `apt-get install --no-install-recommends emscripten`\n"
+    assert capsys.readouterr().err == f"Pages will show stored draws and not sample: {told}"
+    assert not (tmp_path / "wasm").exists()
+    with pytest.raises(SystemExit, match=r"^make wasm: no em\+\+, which"):
+        build.main([])
+
+
+def test_a_program_that_stan_refuses_stops_the_build_with_stans_words(scripts, tmp_path):
+    (tmp_path / "wrong.stan").write_text("parameters { real x } model { x ~ std_normal(); }")
+    with pytest.raises(build.BuildError, match=r"(?s)^stanc fails:\n.*line 1.*is expected after"):
+        build.build([tmp_path / "wrong.stan"], tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [".lock"]
+
+
+def test_a_build_that_was_killed_leaves_nothing_that_counts_and_one_that_is_done_is_kept(scripts, tmp_path):
+    program = tmp_path / "small.stan"
+    program.write_text("parameters { real x; } model { x ~ std_normal(); }")
+    out = tmp_path / "out"
+    words = [
+        sys.executable,
+        "-c",
+        KILLED.format(sampler=str(node.SAMPLER), program=str(program), out=str(out)),
+    ]
+    with subprocess.Popen(words, stderr=subprocess.DEVNULL) as killed:
+        while not list(out.glob("compiling-*/*.cpp")):
+            assert killed.poll() is None
+            time.sleep(0.05)
+        time.sleep(1)
+        killed.kill()
+    assert not list(out.glob("*.js"))
+    build.build([program], out)
+    assert sorted(path.name for path in out.iterdir()) == [".lock", "small.js"]
+    written = (out / "small.js").stat().st_mtime_ns
+    build.build([program], out)
+    assert (out / "small.js").stat().st_mtime_ns == written
+    before = build.key(program, out, "em++")
+    program.write_text("parameters { real x; } model { x ~ normal(1, 1); }")
+    assert build.key(program, out, "em++") != before != build.key(program, out, "another em++")
+
+
+KILLED = """
+import sys
+import time
+from pathlib import Path
+sys.path.insert(0, {sampler!r})
+import build
+build.build([Path({program!r})], Path({out!r}))
+"""
