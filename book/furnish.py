@@ -88,12 +88,17 @@ def made_with() -> str:
     return ", ".join([f"Python {platform.python_version()}", f"CmdStan {cmdstan}", *named])
 
 
+def is_lesson(page: str) -> bool:
+    """Tell a lesson from other pages, which may have cells too but make no notebook."""
+    return page.startswith("lessons/")
+
+
 def finish_page(app, pagename, templatename, context, doctree):
     """Add the last line of a page, and the button that downloads its notebook."""
     if doctree is None:
         return
     course = f"Course {version('hierarchical-models-course')}"
-    run = NbMetadataCollector.get_exec_data(app.env, pagename)
+    run = is_lesson(pagename) and NbMetadataCollector.get_exec_data(app.env, pagename)
     if run:
         when = datetime.fromtimestamp(run["mtime"]).strftime("%-d %B %Y, %H:%M")
         line = f"{course}. Run on {when}, in {run['runtime']:.0f} seconds, with {made_with()}."
@@ -121,7 +126,7 @@ def write_notebooks(app, exception):
     folder = Path(app.outdir, NOTEBOOKS)
     folder.mkdir(exist_ok=True)
     for page in app.env.found_docs:
-        if NbMetadataCollector.get_exec_data(app.env, page):
+        if is_lesson(page):
             text = Path(app.env.doc2path(page)).read_text("utf-8")
             notebook = jupytext.reads(
                 without_solutions(text) if app.config.hide_solutions else text, "md:myst"

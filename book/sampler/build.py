@@ -107,16 +107,6 @@ def key(program: Path, cmdstan: Path, compiler: str) -> str:
     return digest.hexdigest()[:16]
 
 
-def compile_program(program: Path, driver: Path, cmdstan: Path, flags: list[str], scratch: Path) -> str:
-    """Compile one program and return its script."""
-    code = scratch / f"{program.stem}.cpp"
-    run(stanc(cmdstan), f"--include-paths={program.parent}", f"--o={code}", program)
-    run("em++", *flags, "-c", code, "-o", code.with_suffix(".o"))
-    link = [f"-s{name}={value}" for name, value in LINK.items()]
-    run("em++", *FLAGS, *link, code.with_suffix(".o"), driver, "-o", code.with_suffix(".js"))
-    return code.with_suffix(".js").read_text("utf-8")
-
-
 def build(programs: list[Path], out: Path = OUT) -> None:
     """Compile the programs that are not there yet; each appears in the folder `out` when it is whole."""
     if not shutil.which("em++"):
@@ -143,14 +133,20 @@ def build(programs: list[Path], out: Path = OUT) -> None:
         ):
             scratch = Path(folder)
             flags = [*FLAGS, *COMPILE, *includes(sources, scratch)]
-            driver = scratch / "driver.o"
-            run("em++", *flags, "-c", HERE / "driver.cpp", "-o", driver)
+            link = [*FLAGS, *(f"-s{name}={value}" for name, value in LINK.items())]
+            for program in missing:  # first, as it takes no time and what it refuses is the reader's to mend
+                code = scratch / f"{program.stem}.cpp"
+                run(stanc(sources), f"--include-paths={program.parent}", f"--o={code}", program)
+            driver = pool.submit(run, "em++", *flags, "-c", HERE / "driver.cpp", "-o", scratch / "driver.o")
 
             def make(program: Path) -> None:
-                text = compile_program(program, driver, sources, flags, scratch)
-                whole = scratch / f"whole-{program.stem}"
-                whole.write_text(wanted[program] + text, "utf-8")
-                whole.rename(out / f"{program.stem}.js")
+                name = program.stem
+                run("em++", *flags, "-c", scratch / f"{name}.cpp", "-o", scratch / f"{name}.o")
+                driver.result()
+                whole = scratch / f"{name}.js"
+                run("em++", *link, scratch / f"{name}.o", scratch / "driver.o", "-o", whole)
+                whole.write_text(wanted[program] + whole.read_text("utf-8"), "utf-8")
+                whole.rename(out / f"{name}.js")
 
             list(pool.map(make, missing))
 
