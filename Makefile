@@ -44,23 +44,20 @@ lab: setup ## open JupyterLab on the first lesson (LAB="--no-browser --port=8899
 export SOLUTIONS ?= yes
 $(if $(filter yes no,$(SOLUTIONS)),,$(error SOLUTIONS is yes or no, not '$(SOLUTIONS)'))
 
-book: setup _build/.done ## run every lesson and leave the book in _build/html and book.zip (SOLUTIONS=no leaves these out)
+book: setup ## run every lesson and leave the book in _build/html and book.zip (SOLUTIONS=no leaves these out)
+	@$(BIN)/python book/sampler/build.py if-possible
+	@$(MAKE) --no-print-directory --old-file=setup _build/.done
 	@echo 'the book: _build/html/index.html, and in one file _build/book.zip'
 
 wasm: setup ## compile Stan for the pages that sample, where there is em++ (two minutes; `make book` does so too)
 	@$(BIN)/python book/sampler/build.py
-
-# What pages sample with: made if it can be, and newer than before only if it has changed
-_build/.wasm: FORCE | setup
-	@mkdir -p _build && $(BIN)/python book/sampler/build.py if-possible
-	@head -qn1 _build/wasm/*.js 2>/dev/null | cmp -s - $@ || head -qn1 _build/wasm/*.js > $@ 2>/dev/null || :
 
 _build/.executed: $(RUN_BY_LESSONS)
 	@rm -rf _build/.jupyter_cache && mkdir -p _build && touch $@
 
 # -W: a warning fails the build, as does a cell. Pages of the last book go first, as they may hold solutions.
 _build/.done: _build/.executed _toc.yml _config.yml README.md CONTRIBUTING.md LICENSE \
-    $(wildcard lessons/*.md lessons/*.png lessons/*.svg book/*.md book/*.py book/static/* book/sampler/*) _build/.wasm \
+    $(wildcard lessons/*.md lessons/*.png lessons/*.svg book/*.md book/*.py book/static/* book/sampler/*.* _build/wasm/*.js) \
     $(if $(wildcard _build/html/index.html),,FORCE) $(if $(filter $(SOLUTIONS),$(shell cat _build/.solutions 2>/dev/null)),,FORCE) | setup
 	@$(BIN)/python book/compile.py
 	@rm -rf _build/html _build/book.zip

@@ -1,5 +1,6 @@
 """The book is rebuilt when what it shows may have changed, and not built at all when a cell fails."""
 
+import json
 import os
 import re
 import shutil
@@ -9,6 +10,7 @@ import time
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -16,6 +18,7 @@ import pytest
 COURSE = Path(__file__).parent.parent
 sys.path.insert(0, str(COURSE / "book"))
 import picture  # noqa: E402
+import sampling  # noqa: E402
 
 LESSON = """---
 jupytext:
@@ -158,7 +161,7 @@ def built(tmp_path):
     shutil.copy(COURSE / "Makefile", tmp_path)
     first = [*RUN_BY_LESSONS, "lessons/a.md", "README.md"]
     first += ["_toc.yml", "_config.yml", "LICENSE", "CONTRIBUTING.md", "pyproject.toml"]
-    first += [f"book/{name}.py" for name in ("offline", "furnish", "handout")]
+    first += ["book/furnish.py", "book/sampler/panel.js", "_build/wasm/centered.js"]
     (tmp_path / "_build").mkdir()
     (tmp_path / "_build" / ".solutions").write_text("yes\n")
     for age, names in enumerate([["_build/html/index.html", "_build/.done"], ["_build/.executed"], first]):
@@ -188,11 +191,41 @@ def test_what_lessons_run_makes_them_run_again(built, changed):
     assert again() == {"rm -rf _build/.jupyter_cache", "jupyter-book build"}
 
 
-@pytest.mark.parametrize("changed", ["lessons/a.md", "README.md", "_toc.yml", "_config.yml"])
+CHANGED = ["lessons/a.md", "README.md", "_toc.yml", "book/furnish.py", "book/sampler/panel.js"]
+
+
+@pytest.mark.parametrize("changed", [*CHANGED, "_build/wasm/centered.js"])
 def test_a_changed_text_is_built_again(built, changed):
     folder, again = built
     os.utime(folder / changed, (time.time() + 10,) * 2)
     assert again() == {"jupyter-book build"}
+
+
+def test_a_page_that_samples_gets_what_it_takes_and_no_other_does(tmp_path, monkeypatch):
+    monkeypatch.setattr(sampling, "OUT", tmp_path / "wasm")
+    monkeypatch.setattr(sampling, "page_script", lambda name: f"compiled {name}")
+    html = tmp_path / "html"
+    (html / "lessons").mkdir(parents=True)
+    (html / "index.html").write_text("<head></head>no such figure")
+    (html / "lessons" / "a.html").write_text(f"<head></head>{next(iter(sampling.PAGES))}")
+    app = SimpleNamespace(builder=SimpleNamespace(format="html"), outdir=html)
+
+    def built(programs):
+        (html / "lessons" / "a.html").write_text(f"<head></head>{next(iter(sampling.PAGES))}")
+        (tmp_path / "wasm").mkdir(exist_ok=True)
+        for name in programs:
+            (tmp_path / "wasm" / f"{name}.js").touch()
+        sampling.bring_sampler(app, None)
+        head = (html / "lessons" / "a.html").read_text().partition("</head>")[0]
+        scripts = [html / "lessons" / path for path in re.findall(r'src="([^"]*)"', head)]
+        assert len(scripts) == 3
+        assert all(path.is_file() for path in scripts)
+        return json.loads(re.search("course = (.*?);</script>", head)[1])
+
+    assert built([]) == {"programs": [], "folder": "../_static/sampler/"}
+    assert built(["funnel", "tree"])["programs"] == ["tree"]
+    assert (html / "_static" / "sampler" / "tree.js").read_text() == "compiled tree"
+    assert "<script" not in (html / "index.html").read_text()
 
 
 def test_a_book_without_solutions_is_another_book(built):
