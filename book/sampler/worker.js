@@ -9,7 +9,8 @@ let loaded = null;
 self.onmessage = async ({ data: job }) => {
   try {
     loaded ??= stanProgram({ print: () => {}, printErr: () => {} });
-    postMessage(runChain(await loaded, job));
+    const told = runChain(await loaded, job);
+    postMessage(told, told.draws ? [told.draws.buffer] : []); // moved: a copy of many draws would hold up the page
   } catch (error) {
     const memory = /memory|allocat/i.test(String(error));
     postMessage({ error: memory ? "the browser has no memory left: ask for fewer draws" : String(error) });
