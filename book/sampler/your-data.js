@@ -6,7 +6,7 @@ globalThis.course ??= {};
 (() => {
   const MOST_NODES = 300; // that the picture of the tree has room for
   const MOST_POINTS = 500; // of a chain that the trace shows
-  const MOST_NUMBERS = 2e7; // of all chains together: 160 MB
+  const MOST_NUMBERS = 2.5e7; // of all chains together: 200 MB
   const LARGE_FILE = 40e6; // bytes, of which a character has up to four
   const LONG_TEXT = 2e5; // characters: more are not put into the field, which would get slow
   const REFRESH = 300; // milliseconds between two looks at chains that run
@@ -125,12 +125,15 @@ globalThis.course ??= {};
       }
     }
     if (tree) {
-      const parts = levels.map((level, k) => `${count(tree.sizes[k])} of ${level}`);
+      const parts = levels.map((level, k) => `${count(tree.sizes[k])} (${level})`);
       const single =
         tree.N === tree.sizes.at(-1)
           ? " Each group of the last level has one: τ and σ can hardly be told apart."
           : "";
-      say("checked", `${plural(tree.N, "measurement")}; groups: ${parts.join(", ")}.${single}${drawTree()}`);
+      say(
+        "checked",
+        `${plural(tree.N, "measurement")}; groups of each level: ${parts.join(", ")}.${single}${drawTree()}`,
+      );
     }
     refresh();
   }
@@ -434,8 +437,9 @@ globalThis.course ??= {};
       : `No alarm sounds.</p>`;
     const kept = job.options.writeNodes
       ? ""
-      : `<p>With ${count(job.data.parent.length)} nodes, this page keeps the draws of θ, τ and σ only; the notebook has
-         <code>write_nodes</code>.</p>`;
+      : `<p>With ${count(job.data.parent.length)} nodes, this page keeps the draws of θ, τ and σ only, and
+         the picture of the groups is empty; with fewer draws, or with <code>write_nodes=True</code> in the notebook, there
+         are all.</p>`;
     const head = ["", "mean", "sd", "5%", "95%", "R-hat", "bulk ESS", "tail ESS"];
     at("results").innerHTML =
       `<p>${plural(job.tree.N, "measurement")} of <code>${escaped(job.value)}</code>, sampled in
@@ -492,8 +496,6 @@ globalThis.course ??= {};
         leaves.label.push(pathOf(tree, i));
       }
     }
-    model("theta").location = theta;
-    model("leaves").data = leaves;
     let [low, high] = [theta, theta];
     for (const x of [leaves.x, leaves.low, leaves.high]) {
       for (const each of x) {
@@ -505,6 +507,8 @@ globalThis.course ??= {};
     for (const range of ["x_range", "y_range"]) {
       model("shrinkage")[range].setv({ start: low - room, end: high + room });
     }
+    model("theta").location = theta;
+    model("leaves").data = leaves;
   }
 
   function pathOf({ labels, parents }, leaf) {
