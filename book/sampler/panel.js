@@ -4,8 +4,9 @@
 globalThis.course ??= {};
 
 (() => {
-  const PAUSE = 150; // milliseconds at least between two pictures
-  const DOTS = 2000; // at most, in each picture while chains run; divergent draws come on top
+  const PAUSE = 40; // milliseconds from one picture to the next
+  const DOTS = 1200; // at most, in each picture while chains run; divergent draws come on top
+  const MOST = 5000; // steps of warm-up, and draws, of a chain: the table is computed in the page
   const PROGRAMS = {
     centered: "centered",
     noncentered: "noncentered",
@@ -20,11 +21,11 @@ globalThis.course ??= {};
     ["weight", "weight", "0", "1", "0.05"],
     ["adaptDelta", "adapt_delta", "0.01", "0.999", "any"],
     ["seed", "seed", "0", "4294967295", "1"],
-    ["warmup", "warm-up", "0", "20000", "1"],
-    ["draws", "draws", "4", "20000", "1"],
+    ["warmup", "warm-up", "0", MOST, "1"],
+    ["draws", "draws", "4", MOST, "1"],
   ];
 
-  const breath = () => new Promise((done) => setTimeout(done));
+  const breath = (pause = 0) => new Promise((done) => setTimeout(done, pause));
   const element = (name, properties = {}, ...children) => {
     const made = Object.assign(document.createElement(name), properties);
     made.append(...children);
@@ -141,29 +142,39 @@ globalThis.course ??= {};
       const kept = ([name, chains]) => [name, chains.map((chain) => chain.subarray(this.warmup))];
       return Object.fromEntries(Object.entries(this.columns).map(kept));
     }
-    // what the figure shows of it: at most so many draws, and all divergent ones
-    picture(dots) {
-      const { theta, tau, node, divergent } = this.columns;
-      const trace = { draw: [], tau: [] };
-      const shown = { theta: [], offset: [], tau: [] };
-      const crosses = { theta: [], offset: [], tau: [] };
-      const put = (there, chain, row) => {
-        there.theta.push(theta[chain][row]);
-        there.offset.push(node[chain][row] - theta[chain][row]);
-        there.tau.push(tau[chain][row]);
+    // The pictures show so many rows at most, evenly spaced, and all that are divergent.
+    step(rows, dots) {
+      return Math.max(1, Math.ceil((this.count.length * rows) / dots));
+    }
+    trace(dots) {
+      const step = this.step(this.length, dots);
+      const rows = this.count.map((count) => Array.from({ length: Math.ceil(count / step) }, (_, i) => i * step));
+      return {
+        draw: rows.map((some) => some.map((row) => row + 1 - this.warmup)),
+        tau: rows.map((some, chain) => some.map((row) => this.columns.tau[chain][row])),
       };
-      const each = (rows) => Math.max(1, Math.ceil((this.count.length * rows) / dots));
-      const [step, stride] = [each(this.length), each(this.length - this.warmup)];
+    }
+    // an unknown, or the node's distance from θ, against τ
+    against(unknown, dots) {
+      const step = this.step(this.length - this.warmup, dots);
+      return this.some(unknown, (chain, row) => (row - this.warmup) % step === 0);
+    }
+    divergent() {
+      const { divergent } = this.columns;
+      const one = (chain, row) => divergent[chain][row] > 0;
+      return { ...this.some("theta", one), ...this.some("offset", one) };
+    }
+    some(unknown, wanted) {
+      const { theta, node, tau } = this.columns;
+      const shown = { [unknown]: [], tau: [] };
       this.count.forEach((count, chain) => {
-        const rows = Array.from({ length: Math.ceil(count / step) }, (_, i) => i * step);
-        trace.draw.push(rows.map((row) => row + 1 - this.warmup));
-        trace.tau.push(rows.map((row) => tau[chain][row]));
         for (let row = this.warmup; row < count; row++) {
-          if ((row - this.warmup) % stride === 0) put(shown, chain, row);
-          if (divergent[chain][row]) put(crosses, chain, row);
+          if (!wanted(chain, row)) continue;
+          shown[unknown].push(unknown === "theta" ? theta[chain][row] : node[chain][row] - theta[chain][row]);
+          shown.tau.push(tau[chain][row]);
         }
       });
-      return { trace, draws: shown, divergent: crosses };
+      return shown;
     }
   }
 
@@ -195,6 +206,7 @@ globalThis.course ??= {};
       this.go = element("button", { textContent: "Sample", disabled: true });
       this.halt = element("button", { type: "button", textContent: "Stop", disabled: true });
       this.progress = element("progress", { max: 1, value: 0, ariaLabel: "share of the draws that have come" });
+      this.progress.style.visibility = "hidden";
       this.program.addEventListener("change", () => this.showWeight());
       this.halt.addEventListener("click", () => this.job?.stop());
       const form = element(
@@ -219,6 +231,19 @@ globalThis.course ??= {};
     // The figure is drawn: describe what it shows, and let it be used.
     async begin(models) {
       this.models = models;
+      this.pictures = [
+        (draws) => {
+          models.trace.data = { ...draws.trace(DOTS), color: models.trace.data.color };
+        },
+        (draws) => {
+          models.draws.data = draws.against("theta", DOTS);
+        },
+        (draws) => {
+          models.offsets.data = draws.against("offset", DOTS);
+          const divergent = draws.divergent();
+          if (divergent.tau.length !== models.divergent.data.tau.length) models.divergent.data = divergent;
+        },
+      ];
       this.start = JSON.parse(models.start.tags[0]);
       const { length } = models.draws.data.tau;
       const each = length / this.start.chains;
@@ -240,6 +265,7 @@ globalThis.course ??= {};
       const { unknowns, run } = await described(columns, this.start);
       const head = ["", "mean", "sd", "R-hat", "bulk ESS", "tail ESS"];
       this.below.replaceChildren(table(what, head, unknowns), table("The run as a whole", [], run));
+      this.below.style.visibility = "";
     }
 
     settings() {
@@ -252,48 +278,57 @@ globalThis.course ??= {};
         const weight = Number.isNaN(settings.weight) ? "not a number" : settings.weight;
         return `weight is ${weight}: give a number from 0, noncentered, to 1, centered.`;
       }
+      const many = ["warmup", "draws"].find((name) => settings[name] > MOST);
+      if (many) return `${many} is ${settings[many]}: this panel takes up to ${MOST}.`;
       return course.problem(settings);
     }
 
     async sample() {
+      if (this.go.disabled) return;
       const settings = this.settings();
       const problem = this.problem(settings);
       this.status.textContent = problem;
-      if (problem || this.job) return;
+      if (problem) return;
       const draws = new Draws(settings);
       const begun = performance.now();
       const isTree = settings.program.startsWith("tree");
       const weight = new Array(this.start.flat.parent.length).fill(settings.weight);
       const data = isTree ? { ...this.start.flat, weight } : this.start.levels;
       const follow = isTree ? OF_TREES : OF_LEVELS;
-      let timer = 0;
-      const show = () => {
-        timer = 0;
-        this.progress.value = draws.share();
-        this.show(draws.picture(DOTS));
-      };
       this.busy(true);
       this.status.textContent = "Sampling …";
-      this.below.replaceChildren();
+      this.below.style.visibility = "hidden"; // it keeps its place
       this.models.start.text = `Shown: draws made in this page. Program ${made(settings)}.`;
+      this.models.divergent.data = { theta: [], offset: [], tau: [] };
       this.models.panel.x_range.setv({ start: -settings.warmup, end: settings.draws });
-      show();
+      let news = 0; // pictures that lack what has come
       this.job = course.sample(settings.program, data, settings, follow, (chain, rows) => {
         draws.add(chain - 1, rows);
-        timer ||= setTimeout(show, PAUSE);
+        news = this.pictures.length;
       });
+      // The pictures are drawn in turn, and the next not before this one is painted: each is short work for the page.
+      let turn = 0;
+      const next = () => {
+        if (!this.job) return;
+        if (news-- > 0) this.pictures[turn++ % this.pictures.length](draws);
+        this.progress.value = draws.share();
+        requestAnimationFrame(() => setTimeout(next, PAUSE));
+      };
+      next();
       let told;
       try {
         const result = await this.job.done;
-        clearTimeout(timer);
-        show();
+        this.job = null;
+        for (const show of this.pictures) {
+          await breath(PAUSE);
+          show(draws);
+        }
         told = "Stopped. The picture keeps what had come; the table is for whole runs.";
         if (result) {
           await this.describe(draws.complete(), `In this page: ${made(settings)}`);
           told = `Done in ${((performance.now() - begun) / 1000).toFixed(1)} seconds.`;
         }
       } catch (error) {
-        clearTimeout(timer);
         told = `No draws: ${error.message}`;
       }
       this.job = null;
@@ -301,23 +336,17 @@ globalThis.course ??= {};
       this.status.textContent = told;
     }
 
-    show({ trace, draws, divergent }) {
-      const { color } = this.models.trace.data;
-      this.models.trace.data = { ...trace, color };
-      this.models.draws.data = draws;
-      this.models.divergent.data = divergent;
-    }
-
     busy(yes) {
       const [off, on] = yes ? [this.go, this.halt] : [this.halt, this.go];
       on.disabled = false;
       if (document.activeElement === off) on.focus(); // a button that is switched off loses the focus
       off.disabled = true;
+      this.progress.style.visibility = yes ? "visible" : "hidden";
     }
   }
 
   // Figures are drawn one by one, at some time after the page has loaded.
-  const NAMES = ["start", "trace", "draws", "divergent", "panel"];
+  const NAMES = ["start", "trace", "draws", "offsets", "divergent", "panel"];
   function whenDrawn(panel) {
     const drawn = globalThis.Bokeh?.documents?.find((one) => one.get_model_by_name("sampling.start") && one.is_idle);
     if (!drawn) return setTimeout(() => whenDrawn(panel), 100);

@@ -13,8 +13,11 @@ were compiled for pages, if there are any, and puts what comes into these source
     Data source with a row for each chain: ``draw``, the numbers of its draws, those of warm-up up to 0; their
     ``tau``; and ``color``.
 ``sampling.draws``
-    Data source of the dots: ``theta``, ``offset`` (θ₁[1] − θ) and ``tau``. At the start it has all draws,
-    chain after chain, and of them also ``sigma``, ``energy`` and ``divergent`` (0 or 1), for the table.
+    Data source of the dots on the left: ``theta`` and ``tau``. At the start it has all draws, chain after
+    chain, and of them also ``sigma``, ``energy`` and ``divergent`` (0 or 1), for the table.
+``sampling.offsets``
+    Data source of the dots on the right: ``offset``, that is θ₁[1] − θ, and ``tau``. The two are apart so
+    that no change of data makes the page draw both.
 ``sampling.divergent``
     Data source of the crosses: ``theta``, ``offset`` and ``tau`` of the divergent draws.
 ``sampling.panel``
@@ -104,10 +107,13 @@ def sampling(
         "color": [COLORS[i % len(COLORS)] for i in range(chains)],
     }
     crosses = {key: table[key][table["divergent"] == 1] for key in ("theta", "offset", "tau")}
-    trace, table, crosses = (
+    offsets = {"offset": table.pop("offset"), "tau": table["tau"]}
+    trace, table, offsets, crosses = (
         bokeh.models.ColumnDataSource(columns, name=f"sampling.{name}")
-        for name, columns in [("trace", trace), ("draws", table), ("divergent", crosses)]
-    )
+        for name, columns in [
+            ("trace", trace), ("draws", table), ("offsets", offsets), ("divergent", crosses),
+        ]
+    )  # fmt: skip
 
     axes = {"y_axis_type": "log", "y_range": (3e-4, 3), "y_axis_label": "τ (a.u.)"}
     top = panel(
@@ -123,8 +129,8 @@ def sampling(
         panel(360, x_range=(9, 12.3), x_axis_label="θ (a.u.)", **axes),
         panel(360, x_range=(-1.6, 1.6), x_axis_label="θ₁[1] − θ (a.u.)", **axes),
     ]
-    for p, x in zip(below, ("theta", "offset"), strict=True):
-        p.scatter(x, "tau", source=table, size=3, color=COLORS[0], alpha=0.35)
+    for p, x, dots in zip(below, ("theta", "offset"), (table, offsets), strict=True):
+        p.scatter(x, "tau", source=dots, size=4, color=COLORS[0], line_color=None, alpha=0.35)
         p.scatter(x, "tau", source=crosses, size=9, color=_dark(COLORS[0]), marker="x", line_width=2)
     return bokeh.layouts.column(text, top, wrap(*below), sizing_mode="stretch_width")
 
