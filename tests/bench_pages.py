@@ -17,67 +17,75 @@ import build  # noqa: E402
 import helpers  # noqa: E402
 
 LEVELS = ["day", "batch", "colony"]
-REPEATS = 7
-# Seconds in the program itself: neither start-up nor the writing of files counts
+DESIGN = [10, 10, 10, 10]
+PROGRAMS = ["centered", "noncentered", "tree", "tree_marginal"]  # that pages offer
+REPEATS = 5
+FEW, MANY = (
+    1000,
+    16_000,
+)  # draws; browsers make a program faster while it runs, in the first tenth of a second
+# Time in the program itself: neither starting it nor writing files counts. Node has the engine of Chromium.
 STEPS = """
-let steps = 0;
-const settings = { adaptDelta: 0.8, seed, warmup: 1000, draws: 1000, chains: 1 };
-const run = course.sample(program, data, settings, ["n_leapfrog__"], (_, rows) => {
-  for (const row of rows) steps += row;
-});
-const { chains } = await run.done;
-return [chains[0].seconds, steps];
+const settings = { adaptDelta: 0.8, seed, warmup: 1000, chains: 1 };
+const found = [];
+for (const draws of [few, many]) {
+  let steps = 0;
+  const run = course.sample(program, data, { ...settings, draws }, ["n_leapfrog__"], (_, rows) => {
+    for (const row of rows) steps += row;
+  });
+  const { chains } = await run.done;
+  found.push([1e6 * chains[0].seconds, steps]);
+}
+return found;
 """
 
 
-def ours(program: str, data: dict, seed: int, folder: Path) -> float:
-    """Microseconds that a leapfrog step takes in WebAssembly, in node, whose engine is Chromium's."""
+def ours(program: str, data: dict, seed: int, folder: Path) -> list:
+    """Microseconds in WebAssembly, and leapfrog steps, with few draws and with many."""
     script = folder / f"{program}.js"
     script.write_text(build.page_script(program), "utf-8")
-    seconds, steps = node.run(STEPS, "sampler.js", script, program=program, data=data, seed=seed)
-    return 1e6 * seconds / steps
+    return node.run(STEPS, "sampler.js", script, program=program, data=data, seed=seed, few=FEW, many=MANY)
 
 
-def native(program: str, data: dict, seed: int, folder: Path) -> float:
-    """Microseconds that a leapfrog step takes in CmdStan."""
+def native(program: str, data: dict, seed: int, folder: Path) -> list:
+    """Do the same with CmdStan."""
     write_stan_json(str(folder / "data.json"), data)
-    fit = helpers.stan_model(program).sample(
-        data=str(folder / "data.json"), seed=seed, chains=1, save_warmup=True, show_progress=False
-    )
-    steps = fit.method_variables()["n_leapfrog__"].sum()  # of warmup, too
-    return 1e6 * fit.time[0]["total"] / steps
+    found = []
+    for draws in (FEW, MANY):
+        fit = helpers.stan_model(program).sample(
+            data=str(folder / "data.json"), seed=seed, chains=1, iter_sampling=draws, save_warmup=True,
+            show_progress=False,
+        )  # fmt: skip
+        found.append([1e6 * fit.time[0]["total"], fit.method_variables()["n_leapfrog__"].sum()])
+    return found
 
 
 def main() -> None:
     """Print one line a program."""
-    build.build([helpers.stan_file(name) for name in build_programs()])
-    frames = {
-        "47": helpers.measurements(),
-        "10,000": helpers.simulate([10, 10, 10, 10], 10, 0.5, 1, 1, LEVELS),
-    }
-    for rows, df in frames.items():
+    build.build([helpers.stan_file(name) for name in PROGRAMS])
+    for program, df in [
+        *((program, helpers.measurements()) for program in PROGRAMS),
+        ("tree_marginal", helpers.simulate(DESIGN, 10, 0.5, 1, 1, LEVELS)),
+    ]:
         data, _ = helpers.stan_data(df, LEVELS, "y")
-        for program in build_programs():
-            if rows != "47" and program != "tree_marginal":
-                continue
-            given = helpers.tree_data(data, write_nodes=False) if program.startswith("tree") else data
-            given = {name: np.asarray(value).tolist() for name, value in given.items()}
-            with tempfile.TemporaryDirectory() as folder:
-                took = [
-                    [time(program, given, seed, Path(folder)) for time in (ours, native)]
+        data = helpers.tree_data(data) if program.startswith("tree") else data
+        data = {name: np.asarray(value).tolist() for name, value in data.items()}
+        with tempfile.TemporaryDirectory() as folder:
+            found = np.array(
+                [
+                    [run(program, data, seed, Path(folder)) for run in (ours, native)]
                     for seed in range(1, REPEATS + 1)
                 ]
-            page, cmdstan = np.median(took, axis=0)
-            low, high = np.quantile([a / b for a, b in took], [0, 1])
-            print(
-                f"{program:13} {rows:>6} measurements: {page:6.2f} µs a step in a page, "
-                f"{cmdstan:6.2f} in CmdStan, ratio {page / cmdstan:.2f} ({low:.2f} to {high:.2f})"
             )
-
-
-def build_programs() -> list[str]:
-    """Programs that pages offer."""
-    return ["centered", "noncentered", "tree", "tree_marginal"]
+        time, steps = found[:, :, 1, 0] - found[:, :, 0, 0], found[:, :, 1, 1] - found[:, :, 0, 1]
+        page, cmdstan = np.median(time / steps, axis=0)
+        each = time[:, 0] / steps[:, 0] / (time[:, 1] / steps[:, 1])
+        start = np.median(found[:, 0, 0, 0] - page * found[:, 0, 0, 1]) / 1000
+        print(
+            f"{program:13} {df.height:6,} measurements: {page:5.2f} µs a step in a page, {cmdstan:5.2f} in "
+            f"CmdStan, ratio {page / cmdstan:.2f} ({each.min():.2f} to {each.max():.2f}); "
+            f"and {start:.0f} ms to become fast"
+        )
 
 
 if __name__ == "__main__":
