@@ -266,7 +266,14 @@ const parts = await course.takeaway(job, result);
 return parts.map((part) => Buffer.from(part).toString("base64"));
 """
 LEVELS = ["day", "batch", "colony"]
-ADAPTED = "Adaptation terminated\nStep size = 0.5\nDiagonal elements of inverse mass matrix:\n1, 1\n"
+ADAPTED = """Adaptation terminated
+Step size = 0.5
+Diagonal elements of inverse mass matrix:
+1, 1, 1, 1
+ Elapsed Time: 0.25 seconds (Warm-up)
+               0.5 seconds (Sampling)
+               0.75 seconds (Total)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -305,6 +312,7 @@ def test_cmdstanpy_and_arviz_read_the_draws(taken):
     assert read.column_names == fit.column_names
     np.testing.assert_array_equal(read.draws(), fit.draws())
     np.testing.assert_array_equal(read.step_size, [0.5] * 4)
+    assert read.time == [{"warmup": 0.25, "sampling": 0.5, "total": 0.75}] * 4
     samples = arviz.from_cmdstanpy(read, index_origin=1)
     assert samples["posterior"]["tau"].shape == (4, 1000, 3)
     assert samples["posterior"]["node"].shape == (4, 1000, len(fit.stan_variable("node")[0]))

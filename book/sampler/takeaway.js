@@ -126,28 +126,28 @@ output
   file = draws-${chain}.csv
   diagnostic_file =  (Default)
   refresh = 0
-  sig_figs = ${digits}
-`;
+  sig_figs = ${digits}`;
   }
 
-  const commented = (text) => text.replace(/^(?!#)/gm, "# ").replace(/# $/, "");
+  const commented = (lines) => lines.map((line) => `# ${line}\n`).join("");
   const special = (x) => (Number.isNaN(x) ? "nan" : x > 0 ? "inf" : "-inf");
 
   // One chain as CmdStan writes it.  With millions of numbers nine digits of each are enough.
   course.drawsCsv = async (job, { names, chains }, chain) => {
-    const { draws, adapted, seconds } = chains[chain - 1];
+    const { draws, adapted } = chains[chain - 1];
+    const end = adapted.search(/^.*Elapsed Time/m); // CmdStan says this last, the sampler before the first draw
+    const lines = (text) => text.split("\n").filter((line) => line.trim());
     const many = draws.length > 1e6;
     const brief = (x) => (Number.isInteger(x) ? String(x) : x.toPrecision(9));
     const write = (x) => (Number.isFinite(x) ? (many ? brief(x) : String(x)) : special(x));
     const breathe = course.breather();
-    const parts = [bytes(`${commented(configuration(job, chain, many ? 9 : 17))}${names.join(",")}\n`)];
-    parts.push(bytes(commented(adapted)));
+    const parts = [bytes(`${commented(configuration(job, chain, many ? 9 : 17).split("\n"))}${names.join(",")}\n`)];
+    parts.push(bytes(commented(lines(adapted.slice(0, end)))));
     for (let start = 0; start < draws.length; start += names.length) {
       parts.push(bytes(`${Array.from(draws.subarray(start, start + names.length), write).join(",")}\n`));
       await breathe();
     }
-    const elapsed = `\n Elapsed Time: 0 seconds (Warm-up)\n               ${seconds} seconds (Sampling)\n`;
-    parts.push(bytes(commented(`${elapsed}               ${seconds} seconds (Total)\n\n`)));
+    parts.push(bytes(commented(["", ...lines(adapted.slice(end)), ""])));
     return parts;
   };
 

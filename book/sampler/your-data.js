@@ -59,9 +59,9 @@ globalThis.course ??= {};
     if (levels.length && known.every((name) => names.includes(name))) return;
     const numeric = table.columns.filter(({ type }) => type === "Float64" || type === "Int64");
     const value = (numeric.findLast(({ type }) => type === "Float64") ?? numeric.at(-1) ?? table.columns.at(-1)).name;
-    levels = table.columns
-      .filter(({ name, type, values }) => name !== value && type !== "Float64" && new Set(values).size < table.rows)
-      .map(({ name }) => name);
+    const labels = table.columns.filter(({ name, type }) => name !== value && type !== "Float64");
+    const grouping = labels.filter(({ values }) => new Set(values).size < table.rows);
+    levels = (grouping.length ? grouping : labels.slice(0, 1)).map(({ name }) => name);
     setValue(value);
   }
 
@@ -580,6 +580,9 @@ globalThis.course ??= {};
       timer = setTimeout(() => read(at("csv").value), 300);
     });
     at("file").addEventListener("change", open);
+    at("file").addEventListener("click", () => {
+      at("file").value = ""; // so that a file that was corrected can be opened again
+    });
     at("levels").addEventListener("change", chooseLevel);
     at("value").addEventListener("change", check);
     document.getElementById("your-model").addEventListener("input", (event) => {
