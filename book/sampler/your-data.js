@@ -403,7 +403,9 @@ globalThis.course ??= {};
       await breathe();
       const tail = course.essTail(chains);
       await breathe();
-      const cells = [...[mean, sd, ...ends].map(digits), rhat.toFixed(3), bulk.toFixed(0), tail.toFixed(0)];
+      const decimals = decimalsFor(sd);
+      const cells = [mean, sd, ...ends].map((x) => x.toFixed(decimals));
+      cells.push(rhat.toFixed(3), bulk.toFixed(0), tail.toFixed(0));
       rows.push(
         `<tr><th scope="row">${escaped(symbol)}</th>${cells.map((cell) => `<td>${cell}</td>`).join("")}</tr>`,
       );
@@ -456,11 +458,8 @@ globalThis.course ??= {};
     );
   }
 
-  function digits(x) {
-    return x !== 0 && (Math.abs(x) >= 1e5 || Math.abs(x) < 1e-4)
-      ? x.toExponential(2)
-      : String(Number(x.toPrecision(3)));
-  }
+  // As many decimals as show two digits of the sd
+  const decimalsFor = (sd) => Math.min(12, Math.max(0, 1 - Math.floor(Math.log10(sd || 1))));
 
   // Mean and sd of each leaf's draws, counted from its own average so that no digits are lost
   async function showLeaves({ data, tree, options }, { names, chains }, theta) {

@@ -173,7 +173,9 @@ def results(samples) -> str:
         tail = arviz.ess(x, method="tail", prob=(0.05, 0.95))
         rhat, bulk = arviz.rhat(x), arviz.ess(x, method="bulk")
         assert rhat < 1.01 and min(bulk, tail) > 400, f"an alarm sounds for {name}"  # noqa: PT018
-        cells = [f"{v:.3g}" for v in (x.mean(), x.std(ddof=1), *np.quantile(x, [0.05, 0.95]))]
+        sd = x.std(ddof=1)
+        decimals = max(0, 1 - int(np.floor(np.log10(sd))))
+        cells = [f"{v:.{decimals}f}" for v in (x.mean(), sd, *np.quantile(x, [0.05, 0.95]))]
         cells += [f"{rhat:.3f}", f"{bulk:.0f}", f"{tail:.0f}"]
         rows.append(f'<tr><th scope="row">{symbol}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>')
     divergences = int(samples["sample_stats"]["diverging"].sum())
