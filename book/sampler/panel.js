@@ -21,7 +21,7 @@ globalThis.course ??= {};
     ["weight", "weight", "0", "1", "0.05"],
     ["adaptDelta", "adapt_delta", "0.01", "0.999", "any"],
     ["seed", "seed", "0", "4294967295", "1"],
-    ["warmup", "warm-up", "0", MOST, "1"],
+    ["warmup", "warmup", "0", MOST, "1"],
     ["draws", "draws", "4", MOST, "1"],
   ];
 
@@ -231,8 +231,10 @@ globalThis.course ??= {};
     // The figure is drawn: describe what it shows, and let it be used.
     async begin(models) {
       this.models = models;
+      let crossed = null; // the draws whose divergent ones are shown; there are few new ones, as a rule
       this.pictures = [
         (draws) => {
+          models.panel.x_range.setv({ start: -draws.warmup, end: draws.length - draws.warmup });
           models.trace.data = { ...draws.trace(DOTS), color: models.trace.data.color };
         },
         (draws) => {
@@ -241,7 +243,9 @@ globalThis.course ??= {};
         (draws) => {
           models.offsets.data = draws.against("offset", DOTS);
           const divergent = draws.divergent();
-          if (divergent.tau.length !== models.divergent.data.tau.length) models.divergent.data = divergent;
+          if (draws === crossed && divergent.tau.length === models.divergent.data.tau.length) return;
+          models.divergent.data = divergent;
+          crossed = draws;
         },
       ];
       this.start = JSON.parse(models.start.tags[0]);
@@ -279,8 +283,8 @@ globalThis.course ??= {};
         return `weight is ${weight}: give a number from 0, noncentered, to 1, centered.`;
       }
       const many = ["warmup", "draws"].find((name) => settings[name] > MOST);
-      if (many) return `${many} is ${settings[many]}: this panel takes up to ${MOST}.`;
-      return course.problem(settings);
+      if (many) return `${many} is ${settings[many]}: give a whole number up to ${MOST}.`;
+      return course.problem(settings).replace("20000", MOST);
     }
 
     async sample() {
@@ -299,9 +303,7 @@ globalThis.course ??= {};
       this.status.textContent = "Sampling …";
       this.below.style.visibility = "hidden"; // it keeps its place
       this.models.start.text = `Shown: draws made in this page. Program ${made(settings)}.`;
-      this.models.divergent.data = { theta: [], offset: [], tau: [] };
-      this.models.panel.x_range.setv({ start: -settings.warmup, end: settings.draws });
-      let news = 0; // pictures that lack what has come
+      let news = this.pictures.length; // those that lack what has come
       this.job = course.sample(settings.program, data, settings, follow, (chain, rows) => {
         draws.add(chain - 1, rows);
         news = this.pictures.length;
