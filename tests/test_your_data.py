@@ -251,6 +251,11 @@ def test_broken_text_gets_a_sentence_that_says_where(text):
     assert told["broken"].endswith(".")
 
 
+def test_a_value_that_tree_data_would_take_for_a_level_is_refused():
+    [told] = in_page([case("g,J_2\na,1\na,2\n", value="J_2")])
+    assert told["refused"].endswith("rename it")
+
+
 def test_too_much_text_is_refused():
     body = 'try { course.readCsv("a,b\\n".repeat(1e7)); } catch (error) { return error.message; }'
     assert "40 MB, and this page reads up to 10" in node.run(body, "csv.js", "rules.js")

@@ -490,7 +490,7 @@ globalThis.course ??= {};
         leaves.y.push(data.y_mean[i] + mean);
         leaves.low.push(data.y_mean[i] + mean - sd);
         leaves.high.push(data.y_mean[i] + mean + sd);
-        leaves.size.push(count > MOST_NODES ? size[i] / 2 : size[i]);
+        leaves.size.push(count > MOST_NODES ? size[i] / 4 : size[i]);
         leaves.n.push(data.n[i]);
         leaves.label.push(pathOf(tree, i));
       }

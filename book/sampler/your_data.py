@@ -156,9 +156,16 @@ def shrinkage(labelled, flat: dict, samples) -> bokeh.plotting.figure:
             location=theta, dimension="width", line_color="black", line_dash="dashed", name="yours.theta"
         )
     )
-    p.segment("x", "low", "x", "high", color="#999999", source=leaves)
+    p.segment("x", "low", "x", "high", color="#999999", line_alpha=0.6, source=leaves)
     dots = p.scatter(
-        "x", "y", size="size", color=helpers.COLORS[0], fill_alpha=0.7, line_color="black", source=leaves
+        "x",
+        "y",
+        size="size",
+        color=helpers.COLORS[0],
+        fill_alpha=0.7,
+        line_color="black",
+        line_width=0.5,
+        source=leaves,
     )
     p.select(bokeh.models.HoverTool).renderers = [dots]
     return p
