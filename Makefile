@@ -33,7 +33,7 @@ WHOLE := $(shell { test "$$(cat .venv/.ready)" = "$$(pwd -P)" && $(BIN)/python -
 	exit 1
 
 # What the lessons run: when any of it changes, nothing that was executed before still holds.
-RUN_BY_LESSONS := requirements.txt book/sampler/your_data.py $(wildcard helpers/*.py helpers/*/*.py helpers/*/*.js helpers/*.csv stan/*.stan stan/*.stanfunctions lessons/*.csv)
+RUN_BY_LESSONS := requirements.txt $(wildcard book/sampler/your_data.py helpers/*.py helpers/*/*.py helpers/*/*.js helpers/*.csv stan/*.stan stan/*.stanfunctions lessons/*.csv)
 # Bokeh takes its JavaScript from the installed package, so that notebooks work offline.
 export BOKEH_RESOURCES ?= inline
 
