@@ -105,6 +105,7 @@ MESSAGES = {
     "text of numbers": (case('g,y\na,1\nb,+2\n"c",3\n'), "value column 'y' is '1' in row 0"),
     "no text at all": (case("g,y\na,\n"), "value column 'y' is null in row 0: correct the text"),
     "too large": (case("g,y\na,1\nb,9223372036854775808\n"), "is 9223372036854775808 in row 1"),
+    "too small": (case("g,y\na,1\nb,-9223372036854775809\n"), "is -9223372036854775809 in row 1"),
     "equal": (case("g,y\na,1\na,1\nb,2\n"), "are equal within every group"),
     "theta": (case("g,y\na,1\nb,2\n", prior=PRIOR | {"theta": [1, 0]}), "prior of theta is [1, 0]"),
     "theta not two": (case("g,y\na,1\n", prior=PRIOR | {"theta": [1]}), "prior of theta is [1]"),
