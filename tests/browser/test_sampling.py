@@ -125,6 +125,19 @@ def test_what_lesson_3_worries_about_is_marked_with_a_word(panel):
     assert shown.worries() == {}
 
 
+def test_new_draws_are_described_as_arviz_does(panel):
+    shown = panel()
+    shown.run("centered", seed=3, warmup=200, draws=300)  # so few that the picture has them all
+    draws = {name: np.reshape(values, (4, 300)) for name, values in shown.data("draws").items()}
+    rows = shown.rows()
+    for name, letter in [("theta", "θ"), ("tau", "τ")]:
+        x = draws[name]
+        told = [float(cell) for cell in rows[letter]]
+        np.testing.assert_allclose(told[:3], [x.mean(), x.std(ddof=1), arviz.rhat(x)], atol=6e-4)
+        np.testing.assert_allclose(told[3], arviz.ess(x), atol=0.6)
+    assert shown.probability() == pytest.approx((draws["tau"] < 0.1).mean(), abs=6e-5)
+
+
 @pytest.mark.parametrize("served", [True, False], ids=["http", "file"])
 def test_a_page_samples_and_one_seed_gives_one_answer(panel, site, served):
     shown = panel(home=site if served else "")
