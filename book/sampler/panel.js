@@ -4,7 +4,7 @@
 globalThis.course ??= {};
 
 (() => {
-  const PAUSE = 40; // milliseconds from one picture to the next
+  const PAUSE = 60; // milliseconds from one picture to the next
   const DOTS = 1200; // at most, in each picture while chains run; divergent draws come on top
   const MOST = 5000; // steps of warm-up, and draws, of a chain: the table is computed in the page
   const PROGRAMS = {
@@ -316,7 +316,7 @@ globalThis.course ??= {};
         this.progress.value = draws.share();
         requestAnimationFrame(() => setTimeout(next, PAUSE));
       };
-      next();
+      setTimeout(next, 300); // until then the browser is busy with compiling
       let told;
       try {
         const result = await this.job.done;
