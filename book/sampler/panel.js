@@ -157,7 +157,7 @@ globalThis.course ??= {};
     // an unknown, or the node's distance from θ, against τ
     against(unknown, dots) {
       const step = this.step(this.length - this.warmup, dots);
-      return this.some(unknown, (chain, row) => (row - this.warmup) % step === 0);
+      return this.some(unknown, (_, row) => (row - this.warmup) % step === 0);
     }
     divergent() {
       const { divergent } = this.columns;
