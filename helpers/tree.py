@@ -287,7 +287,8 @@ def _read(data: Mapping, values: str, sigma) -> tuple:
     for name in ("J_1", "index_1", values):
         if name not in data:
             raise ValueError(f"no {name!r} in the data, which has {', '.join(data)}: see helpers.stan_data")
-    K = next(k for k in range(1, len(data) + 1) if f"J_{k + 1}" not in data)
+    levels = data.keys() - {values}  # which may be called J_2 themselves
+    K = next(k for k in range(1, len(data) + 1) if f"J_{k + 1}" not in levels)
     y = np.asarray(data[values], dtype=float)
     if y.ndim != 1 or not y.size:
         raise ValueError(f"{values!r} has shape {y.shape}: give at least one measurement, in one dimension")

@@ -190,9 +190,6 @@ globalThis.course ??= {};
   // Write the tree of `stanData` flat, as tree_data does: what `tree` and `tree_marginal` read.  `options` are
   // prior {theta, tau, sigma}, sharedTau, weight (a number, or one for each level) and writeNodes.
   course.treeData = ({ sizes, parents, leaf, y, value }, { prior, sharedTau, weight, writeNodes }) => {
-    if (value === `J_${sizes.length + 1}`) {
-      refuse(`value column ${repr(value)} reads as the size of one more level: rename it`); // Python: a TypeError
-    }
     const leaves = sizes.at(-1);
     const n = Array(leaves).fill(0);
     const first = new Float64Array(leaves);
