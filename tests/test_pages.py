@@ -181,7 +181,8 @@ OTHERS += [":::{exercise}", r"$\tau$"]
 
 
 def test_messages_in_troubleshooting_are_those_that_the_course_gives():
-    source = "\n".join(path.read_text("utf-8") for path in (COURSE / "helpers").rglob("*.py"))
+    files = [*(COURSE / "helpers").rglob("*.py"), *(COURSE / "book" / "sampler").glob("*.js")]
+    source = "\n".join(path.read_text("utf-8") for path in files)
     source = re.sub(r'"\n\s*f?"', "", source)  # messages over several lines
     rows = re.findall(r"^\| (.*?) \|", read("book/troubleshooting.md"), re.MULTILINE)
     quoted = [message for row in rows for message in re.findall("`(.+?)`", row)]
