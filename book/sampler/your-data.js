@@ -28,6 +28,7 @@ globalThis.course ??= {};
   let text = "";
   let table = null;
   let levels = [];
+  let header = ""; // of the table for which they were chosen
   let tree = null; // of stanData, if the table and the columns are in order
   let filled = ""; // for which column of which table priors have been filled in
   let running = null;
@@ -52,11 +53,12 @@ globalThis.course ??= {};
     check();
   }
 
-  // The last column of numbers is measured, unless the form knows better; those of labels before it are levels.
+  // The last column of numbers is measured, and those of labels before it are levels; what was chosen stays chosen
+  // as long as the columns are the same.
   function guess() {
-    const names = table.columns.map(({ name }) => name);
-    const known = [...levels, at("value").value];
-    if (levels.length && known.every((name) => names.includes(name))) return;
+    const names = JSON.stringify(table.columns.map(({ name }) => name));
+    if (names === header) return;
+    header = names;
     const numeric = table.columns.filter(({ type }) => type === "Float64" || type === "Int64");
     const value = (numeric.findLast(({ type }) => type === "Float64") ?? numeric.at(-1) ?? table.columns.at(-1)).name;
     const labels = table.columns.filter(({ name, type }) => name !== value && type !== "Float64");
@@ -120,22 +122,30 @@ globalThis.course ??= {};
       } catch (error) {
         tree = null;
         const row = error.message.match(/ in row ([0-9]+):/)?.[1];
-        const from = row ? ` (Rows count from 0: this is the ${ordinal(Number(row) + 1)} below the names.)` : "";
+        const from = row ? ` (Here: the ${ordinal(Number(row) + 1)} row below the names; correct it there.)` : "";
         say("checked", `${error.message}.${from}`, true);
       }
     }
     if (tree) {
       const parts = levels.map((level, k) => `${count(tree.sizes[k])} (${level})`);
-      const single =
-        tree.N === tree.sizes.at(-1)
-          ? " Each group of the last level has one: τ and σ can hardly be told apart."
-          : "";
-      say(
-        "checked",
-        `${plural(tree.N, "measurement")}; groups of each level: ${parts.join(", ")}.${single}${drawTree()}`,
-      );
+      const groups = `${plural(tree.N, "measurement")}; groups of each level: ${parts.join(", ")}.`;
+      say("checked", [groups, ...remarks(), drawTree()].join(" ").trim());
     }
     refresh();
+  }
+
+  // What is no mistake, but may not be meant
+  function remarks() {
+    const used = [...levels, value()];
+    const unused = table.columns.map(({ name }) => name).filter((name) => !used.includes(name));
+    const found = [];
+    if (unused.length) found.push(`Not used: ${unused.join(", ")}.`);
+    if (tree.sizes.at(-1) === 1)
+      found.push("There is one group only: of τ the data say nothing, and its prior comes out.");
+    else if (tree.N === tree.sizes.at(-1)) {
+      found.push("Each group of the last level has one: τ and σ can hardly be told apart.");
+    }
+    return found;
   }
 
   function ordinal(n) {

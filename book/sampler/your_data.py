@@ -145,7 +145,7 @@ def shrinkage(labelled, flat: dict, samples) -> bokeh.plotting.figure:
     low, high = min((mean - sd).min(), flat["y_mean"].min()), max((mean + sd).max(), flat["y_mean"].max())
     room = 0.05 * (high - low)
     p = panel(
-        x_axis_label="average of the leaf's own measurements", y_axis_label="posterior mean ± sd",
+        x_axis_label="average of the group's own measurements", y_axis_label="posterior mean ± sd",
         tools="hover", tooltips="@label: @x to @y (n = @n)", name="yours.shrinkage",
         x_range=bokeh.models.Range1d(low - room, high + room),
         y_range=bokeh.models.Range1d(low - room, high + room),
