@@ -202,7 +202,7 @@ globalThis.course ??= {};
     axis.major_label_overrides = new Map(names.map((name, i) => [i, name.slice(0, 20)]));
     axis.ticker.ticks = names.map((_, i) => i);
     if (depth === sizes.length) return "";
-    return ` The picture has no room for the groups of ${levels.slice(depth).join(", ")}.`;
+    return `The picture has no room for the groups of ${levels.slice(depth).join(", ")}.`;
   }
 
   function sizesOf(n) {
