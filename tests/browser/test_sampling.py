@@ -72,11 +72,14 @@ class Panel:
         return float(self.rows()["P(τ < 0.1)"][0].partition(",")[0])
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="module")
 def with_programs(book):
     """Sampling is tested where the book was built with programs."""
     if not all((book / "_static" / "sampler" / f"{name}.js").is_file() for name in PROGRAMS):
         missing("this book cannot sample: it was built without em++")
+
+
+samples = pytest.mark.usefixtures("with_programs")
 
 
 @pytest.fixture
@@ -116,6 +119,7 @@ def test_stored_draws_are_described_as_arviz_does(panel, page):
     assert len(shown.data("divergent")["tau"]) == draws["divergent"].sum()
 
 
+@samples
 def test_what_lesson_3_worries_about_is_marked_with_a_word(panel):
     shown = panel(LESSONS[1])
     worries = shown.worries()
@@ -125,6 +129,7 @@ def test_what_lesson_3_worries_about_is_marked_with_a_word(panel):
     assert shown.worries() == {}
 
 
+@samples
 def test_new_draws_are_described_as_arviz_does(panel):
     shown = panel()
     shown.run("centered", seed=3, warmup=200, draws=300)  # so few that the picture has them all
@@ -138,6 +143,7 @@ def test_new_draws_are_described_as_arviz_does(panel):
     assert shown.probability() == pytest.approx((draws["tau"] < 0.1).mean(), abs=6e-5)
 
 
+@samples
 @pytest.mark.parametrize("served", [True, False], ids=["http", "file"])
 def test_a_page_samples_and_one_seed_gives_one_answer(panel, site, served):
     shown = panel(home=site if served else "")
@@ -158,6 +164,7 @@ def test_a_page_samples_and_one_seed_gives_one_answer(panel, site, served):
     assert shown.log.beyond(f"{site}/", "file:") == []
 
 
+@samples
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_every_program_samples_the_same_posterior(panel, program):
     shown = panel(LESSONS[-1])
@@ -180,6 +187,7 @@ def test_every_program_samples_the_same_posterior(panel, program):
     )  # a node nears its parent
 
 
+@samples
 def test_weight_makes_a_difference(panel):
     shown = panel()
     shown.run("tree", weight=0, seed=1)
@@ -188,6 +196,7 @@ def test_weight_makes_a_difference(panel):
     assert min(shown.bfmi()) < 0.3
 
 
+@samples
 def test_pictures_show_all_that_is_divergent_and_the_whole_trace(panel):
     shown = panel()
     shown.run("centered", seed=2, warmup=200, draws=900)
@@ -208,6 +217,7 @@ def test_pictures_show_all_that_is_divergent_and_the_whole_trace(panel):
     assert int(shown.rows()["divergences"][0].split()[0]) == len(shown.data("divergent")["tau"])
 
 
+@samples
 def test_draws_are_seen_as_they_come_and_stop_ends_it(panel):
     shown = panel()
     shown.set("centered", adaptDelta=0.999, warmup=5000, draws=5000)
@@ -236,6 +246,7 @@ def test_draws_are_seen_as_they_come_and_stop_ends_it(panel):
     assert shown.page.locator(".sampling-table").is_visible()
 
 
+@samples
 def test_an_impossible_setting_gets_a_sentence(panel):
     shown = panel()
     rows = shown.rows()
@@ -260,6 +271,7 @@ def test_an_impossible_setting_gets_a_sentence(panel):
     assert shown.run("tree", **good).startswith("Done")
 
 
+@samples
 @pytest.mark.parametrize("draws", [4, 5])
 def test_runs_too_short_to_say_anything_are_described(panel, draws):
     shown = panel()
@@ -270,6 +282,7 @@ def test_runs_too_short_to_say_anything_are_described(panel, draws):
     assert shown.log.errors == []
 
 
+@samples
 def test_a_program_that_is_missing_gets_a_sentence(panel, site):
     shown = panel(home=site)
     shown.page.route("**/noncentered.js", lambda route: route.abort())
@@ -280,6 +293,7 @@ def test_a_program_that_is_missing_gets_a_sentence(panel, site):
     assert shown.run("centered", **SHORT).startswith("Done")
 
 
+@samples
 def test_the_panel_works_with_the_keyboard(panel):
     shown = panel()
     shown.field("program").focus()
@@ -314,6 +328,7 @@ def test_a_book_without_programs_shows_the_stored_draws_and_says_so(fresh, site)
     assert log.errors == []
 
 
+@samples
 @pytest.mark.parametrize("look", LOOKS)
 def test_the_panel_can_be_read_in_every_look(panel, screenshots, look):
     shown = panel(LESSONS[1], look=look)
@@ -328,6 +343,7 @@ def test_the_panel_can_be_read_in_every_look(panel, screenshots, look):
     assert found["width"] <= 1
 
 
+@samples
 def test_the_picture_follows_the_draws(panel):
     shown = panel()
     figure = shown.page.locator(".cell:has(.sampling-table) .bk-Figure").last
