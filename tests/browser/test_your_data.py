@@ -1,10 +1,12 @@
 """On the page "Your data" a table is checked, drawn, sampled and handed back, and never leaves the page."""
 
+import re
 import zipfile
 
 import cmdstanpy
 import numpy as np
 import pytest
+from conftest import LOOKS, missing
 
 import helpers
 
@@ -63,7 +65,7 @@ class Form:
 @pytest.fixture
 def samples(form) -> Form:
     if not form.page.evaluate("course.programs.length"):
-        pytest.skip("this book was built without em++")
+        missing("this book cannot sample: it was built without em++")
     return form
 
 
@@ -174,12 +176,24 @@ def test_the_notebook_is_there_before_sampling(form, tmp_path):
     assert "data.csv" in form.told("status")
 
 
-def test_without_programs_the_page_says_so(form):
-    if form.page.evaluate("course.programs.length"):
-        pytest.skip("this book samples")
+def test_without_programs_the_page_says_so(fresh, site):
+    page, log = fresh(**LOOKS["light"])
+
+    def without(route):
+        response = route.fetch()
+        text, n = re.subn(r'"programs": \[[^]]*\]', '"programs": []', response.text())
+        assert n == 1
+        route.fulfill(response=response, body=text)
+
+    page.route(f"**/{PAGE}", without)
+    page.goto(f"{site}/{PAGE}")
+    page.wait_for_function("document.querySelector('#yours-checked').textContent != ''")
+    form = Form(page)
     assert "made without the programs" in form.told("status")
     assert form.button("Sample").is_disabled()
     assert form.button("Notebook").is_enabled()
+    assert "No alarm sounds" in form.told("results")  # of the draws that the page begins with
+    assert log.errors == []
 
 
 @from_both
