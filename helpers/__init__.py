@@ -1,10 +1,11 @@
 """What the lessons need and no library has: the data, the exact answer, programs compiled once, pictures."""
 
+from helpers.calibration import calibrate, rank_test
 from helpers.checks import Verdict, check
 from helpers.data import measurements, simulate, stan_data
 from helpers.exact import ExactPosterior, exact_posterior, score
 from helpers.models import StanError, stan_file, stan_model
-from helpers.plots import COLORS, dots, draw_tree, draws, funnel
+from helpers.plots import COLORS, dots, draw_tree, draws, funnel, rank_ecdf
 from helpers.tree import tree_data, unflatten
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "ExactPosterior",
     "StanError",
     "Verdict",
+    "calibrate",
     "check",
     "dots",
     "draw_tree",
@@ -19,6 +21,8 @@ __all__ = [
     "exact_posterior",
     "funnel",
     "measurements",
+    "rank_ecdf",
+    "rank_test",
     "score",
     "simulate",
     "stan_data",

@@ -2,7 +2,7 @@
 
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import bokeh.colors
 import bokeh.layouts
@@ -12,6 +12,7 @@ import iqplot
 import numpy as np
 import polars as pl
 
+from helpers.calibration import _differences
 from helpers.data import _check_frame, _check_labels, _names
 
 # Okabe and Ito's, safe for all eyes
@@ -214,6 +215,57 @@ def dots(table: pl.DataFrame, estimate: str, exact: float, **kwargs) -> bokeh.pl
     where = {"x": exact, "x_offset": 5, "y": p.frame_height - 2, "y_units": "screen"}
     style = {"text_font_size": "13px", "text_baseline": "top"}
     p.add_layout(bokeh.models.Label(text="exact", **where, **style))
+    return p
+
+
+def rank_ecdf(
+    tables: pl.DataFrame | Mapping[str, pl.DataFrame], probability: float = 0.95, **kwargs
+) -> bokeh.plotting.figure:
+    """Draw how far the ranks of true values are from uniform, and the band within which they should stay.
+
+    Parameters
+    ----------
+    tables
+        What `calibrate` gives, or several of it under the labels of the legend. A line for every parameter of
+        every table; filter a table to draw fewer.
+    probability
+        With which a whole line stays inside the band, if its ranks are uniform. The band is for the smallest
+        number of replications.
+    **kwargs
+        Passed to `bokeh.plotting.figure`, instead of what it is given here.
+
+    Returns
+    -------
+    bokeh.plotting.figure
+        Across, where a rank stands among the draws, from 0, below all, to 1, above all; upwards, the share
+        of ranks below, less what it would be if ranks were uniform. A click on the legend hides a line.
+
+    Raises
+    ------
+    ValueError
+        If a table is not one of `calibrate`; see `rank_test`.
+    """
+    single = isinstance(tables, pl.DataFrame)
+    lines = []
+    for label, table in ({"": tables} if single else tables).items():
+        for name, *numbers in _differences(table, probability):
+            shown = _greek(name)
+            several = table["parameter"].n_unique() > 1
+            lines.append((shown if single else f"{label}, {shown}" if several else label, *numbers))
+    options = {"width": 640, "height": 380, "x_range": (0, 1), "toolbar_location": None}
+    options |= {"x_axis_label": "rank of the true value, as a share of the draws"}
+    options |= {"y_axis_label": "share of ranks below, minus uniform"} | kwargs
+    p = bokeh.plotting.figure(**options)
+    _, _, points, _, low, high = min(lines, key=lambda line: line[1])
+    p.varea([0, *points, 1], [0, *low, 0], [0, *high, 0], color="#dddddd")
+    p.line([0, 1], [0, 0], color="#888888", line_dash="dashed")
+    for color, (label, _, points, difference, _, _) in zip(itertools.cycle(COLORS), lines, strict=False):
+        ends = ([0, *points, 1], [0, *difference, 0])
+        p.line(*ends, color=color, line_width=2, legend_label=label)
+    p.legend.visible = False
+    legend = bokeh.models.Legend(items=p.legend[0].items, orientation="horizontal", border_line_color=None)
+    legend.click_policy, legend.ncols = "hide", 6
+    p.add_layout(legend, "above")
     return p
 
 

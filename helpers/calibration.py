@@ -1,0 +1,554 @@
+"""Simulation-based calibration: fit many imaginary data sets, and see where the true values rank."""
+
+import contextlib
+import hashlib
+import inspect
+import json
+import logging
+import math
+import os
+import re
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import platformdirs
+import polars as pl
+from filelock import FileLock, Timeout
+
+from helpers.models import _folders, _with_includes, stan_file, stan_model
+
+if TYPE_CHECKING:
+    import cmdstanpy
+    import distributed
+
+Simulate = Callable[[np.random.Generator], tuple[Mapping, Mapping]]
+
+# Options of `sample` that are not the caller's, with the way to say it here
+OURS = {
+    "data": "simulate gives the data",
+    "seed": "every replication has its own, from calibrate's seed",
+    "output_dir": "output is deleted when it has been read",
+    "save_warmup": "ranks are of draws after warm-up",
+    "show_console": "use show_progress",
+    "parallel_chains": "replications run side by side, the chains of one in turn",
+    "threads_per_chain": "replications run side by side, each on one core",
+    "force_one_process_per_chain": "replications run side by side",
+}
+RANKED = ("truth", "rank", "mean", "sd", "ess", "r_hat")  # a number for every parameter
+SCHEMA = {
+    "replication": pl.Int64,
+    "status": pl.String,
+    "seconds": pl.Float64,
+    "divergences": pl.Int64,
+    **{name: pl.List(pl.Int64 if name == "rank" else pl.Float64) for name in RANKED},
+}
+COLUMNS = [
+    *("replication", "parameter", "truth", "rank", "draws", "mean", "sd", "z_score", "shrinkage"),
+    *("ess", "r_hat", "divergences", "seconds", "status"),
+]
+
+
+def calibrate(
+    program: str | os.PathLike,
+    simulate: Simulate,
+    n: int,
+    client: "distributed.Client | None" = None,
+    *,
+    seed: int = 1,
+    draws: int = 99,
+    timeout: float = 60,
+    folder: str | os.PathLike | None = None,
+    resume: bool = True,
+    show_progress: bool = True,
+    watch: Callable[[pl.DataFrame], Any] | None = None,
+    **options: Any,
+) -> pl.DataFrame:
+    """Draw from the prior, simulate, fit and rank, `n` times over.
+
+    If program and sampler are right, and the parameters are drawn from the prior of the program, the rank of
+    the true value among draws from the posterior is uniform on 0 … `draws`.
+
+    Replications run on Dask, each on one core. Every one has its own seed, so that the table depends neither
+    on the number of workers nor on the order in which they finish. What is done is kept: after an
+    interruption (Ctrl-C, or the stop button of a notebook) the same call goes on from there, and with a
+    larger `n` it adds to what there is. Fits that failed are then tried again.
+
+    Parameters
+    ----------
+    program
+        Name of a program of the course, such as ``"noncentered"``, or the path of a ``.stan`` file.
+    simulate
+        Called with a `numpy.random.Generator`, from which alone it takes its randomness; returns two
+        dictionaries: the parameters drawn from the prior, under the names that they have in the program
+        (``{"theta": 9.8, "theta_1": [9.1, 10.3, 10.0]}``, or single entries, ``"theta_1[2]"``, counted from
+        1); and the data for the program. Only the parameters that it names are ranked.
+    n
+        Number of replications.
+    client
+        Where they run. By default processes on this machine, one per core, which only this user's programs
+        can reach. Workers elsewhere need this package and CmdStan; the text of the program is sent to them
+        and compiled once on each machine.
+    seed
+        A whole number from which the seeds of all replications are made.
+    draws
+        How many draws, evenly spaced over all chains, the true value is ranked among. Neighbouring draws of
+        a chain are alike, and ranks among them are not uniform however right the program is.
+    timeout
+        Seconds that a chain may take.
+    folder
+        Where finished replications are kept; by default the platform's cache folder.
+    resume
+        Whether to go on from what an earlier call with the same arguments has left there.
+    show_progress
+        Whether to show a progress bar (on standard error).
+    watch
+        Called after every replication, with its rows of the table.
+    **options
+        Passed to `cmdstanpy.CmdStanModel.sample`: ``adapt_delta``, ``chains``, ``iter_sampling``, …
+
+    Returns
+    -------
+    polars.DataFrame
+        One row per replication (from 0) and parameter, in this order: ``replication``, ``parameter``;
+        ``truth``, the value drawn from the prior; ``rank``, how many of the ``draws`` are below it; ``mean``
+        and ``sd`` of all draws; ``z_score``, (mean - truth) / sd; ``shrinkage``, 1 - (sd / prior sd)², the
+        prior sd estimated by that of ``truth`` in this table; bulk ``ess`` and ``r_hat``; ``divergences``
+        and ``seconds`` of the whole fit; and ``status``: "ok", or in one line what went wrong, all that is
+        not known then being null. After an interruption it has those replications that were finished.
+
+    Raises
+    ------
+    FileNotFoundError, StanError
+        If there is no such program, or it does not compile.
+    TypeError, ValueError
+        If an argument is not as described, if `simulate` gives what the program cannot use, or something
+        else for the same random numbers. Nothing has been run then.
+    RuntimeError
+        If another process is at the same table, or if the connection to the workers is lost.
+
+    Notes
+    -----
+    In a script (not in a notebook) call it below ``if __name__ == "__main__":``, as with everything that
+    starts processes in Python.
+
+    After Talts, Betancourt, Simpson, Vehtari and Gelman (2018), "Validating Bayesian inference algorithms
+    with simulation-based calibration"; z-score and shrinkage after Betancourt.
+    """
+    job = _job(program, simulate, seed, draws, timeout, options)
+    if not _whole(n, 1):
+        raise ValueError(f"n is {n!r}: give the number of replications, 1 or more")
+    folder = Path(folder or platformdirs.user_cache_path("hierarchical-models") / "calibrations")
+    journal = _Journal(folder.expanduser() / f"{job.name}-{job.key}.jsonl")
+    with journal:
+        if not resume:
+            journal.clear()
+        finished = journal.finished()
+        waiting = [i for i in range(n) if i not in finished]
+        bar = _bar(n, n - len(waiting), job.name, show_progress)
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(bar)
+            try:
+                if waiting:
+                    client = client or stack.enter_context(_local_client(len(waiting)))
+                for record in _records(client, job, waiting) if waiting else ():
+                    journal.add(record)
+                    bar.update()
+                    if watch:
+                        watch(_table([record], job))
+            except KeyboardInterrupt:
+                print(f"interrupted: the same call goes on from here, {bar.n} of {n}", file=sys.stderr)
+        return _table(journal.read(n), job)
+
+
+def rank_test(table: pl.DataFrame, probability: float = 0.95) -> pl.DataFrame:
+    """Ask of every parameter whether its ranks are uniform, that is, whether their ECDF stays inside a band.
+
+    Parameters
+    ----------
+    table
+        What `calibrate` gives. Replications without a rank, because the fit failed, are left out.
+    probability
+        With which the whole ECDF of one parameter stays inside, if its ranks are uniform.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row per ``parameter``: ``replications``; ``largest``, the largest distance of the ECDF from the
+        uniform one (signed: positive where ranks are too often small); and ``inside`` (Boolean).
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, if a parameter has no ranks, or if the probability is not between 0 and 1.
+
+    Notes
+    -----
+    The band of Säilynoja, Bürkner and Vehtari (2022), "Graphical test for discrete uniformity and its
+    applications in goodness-of-fit evaluation and multiple sample comparison", as ArviZ computes it.
+    """
+    rows = []
+    for name, n, _, difference, low, high in _differences(table, probability):
+        largest = float(difference[abs(difference).argmax()])
+        inside = bool(((difference >= low) & (difference <= high)).all())
+        rows.append((name, n, largest, inside))
+    return pl.DataFrame(rows, schema=["parameter", "replications", "largest", "inside"], orient="row")
+
+
+def _differences(table: pl.DataFrame, probability: float) -> Iterator[tuple]:
+    """Give for each parameter what is drawn and tested: its ECDF less the uniform one, and the band."""
+    from arviz_stats.ecdf_utils import get_pointwise_confidence_band
+
+    for column in ("parameter", "rank", "draws"):
+        if column not in table.columns:
+            raise ValueError(f"no column {column!r}: give a table of calibrate")
+    if not 0 < probability < 1:
+        raise ValueError(f"probability is {probability!r}: give a number between 0 and 1")
+    for (name,), rows in table.group_by("parameter", maintain_order=True):
+        ranks, draws = rows["rank"].drop_nulls().to_numpy(), rows["draws"][0]
+        if not len(ranks):
+            raise ValueError(f"no fit gave a rank of {name!r}: look at the column status")
+        # Halfway between two ranks the ECDF of the discrete uniform distribution is that of the continuous.
+        points = np.arange(1, draws + 1) / (draws + 1)
+        difference = np.searchsorted(np.sort(ranks), np.arange(1, draws + 1)) / len(ranks) - points
+        low, high = get_pointwise_confidence_band(
+            _pointwise(len(ranks), draws, probability), len(ranks), points
+        )
+        yield name, len(ranks), points, difference, low - points, high - points
+
+
+@cache
+def _pointwise(n: int, draws: int, probability: float) -> float:
+    """Probability at each single point for which the band as a whole has `probability`."""
+    from arviz_stats.ecdf_utils import simulate_confidence_bands
+
+    points = np.arange(1, draws + 1) / (draws + 1)
+    return simulate_confidence_bands(n, 1, points, probability, 4000, np.random.default_rng(1))
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What a worker needs to know for any replication."""
+
+    name: str  # of the program
+    files: dict[str, str]  # text of the program, and of what it includes
+    simulate: Simulate
+    parameters: list[str]
+    seed: int
+    draws: int
+    timeout: float
+    options: dict[str, Any]
+    key: str  # hash of what the results depend on
+
+
+def _job(program, simulate, seed, draws, timeout, options) -> _Job:
+    """Check all arguments before anything runs: what is wrong here would be wrong in every replication."""
+    import cmdstanpy
+
+    source = stan_file(program)
+    if not callable(simulate):
+        raise TypeError(f"simulate is a {type(simulate).__name__}: give a function of a random generator")
+    if not _whole(seed, 0):
+        raise ValueError(f"seed is {seed!r}: give a whole number, 0 or more")
+    if not _whole(draws, 1):
+        raise ValueError(f"draws is {draws!r}: give the number of draws to rank among, 1 or more")
+    if not (isinstance(timeout, int | float) and 0 < timeout < math.inf):
+        raise ValueError(f"timeout is {timeout!r}: give the seconds that a chain may take, above 0")
+    known = inspect.signature(cmdstanpy.CmdStanModel.sample).parameters
+    for name in options:
+        if name in OURS:
+            raise TypeError(f"calibrate has no option {name!r}: {OURS[name]}")
+        if name not in known:
+            raise TypeError(f"calibrate has no option {name!r}, nor has cmdstanpy's sample")
+    options = {"chains": 4, **options}
+    available = options["chains"] * options.get("iter_sampling", 1000) // options.get("thin", 1)
+    if draws > available:
+        raise ValueError(f"draws is {draws}, but a fit has {available}: give a smaller number")
+
+    model = stan_model(source)
+    examples = [_simulated(simulate, seed, i) for i in range(10)]
+    truth, data = examples[0]
+    if json.dumps(_simulated(simulate, seed, 0)) != json.dumps(examples[0]):
+        raise ValueError("simulate gives two answers for one seed: draw all from the generator given")
+    _check_names(model, truth, data)
+    files = {path.name: path.read_text("utf-8") for path in _with_includes(source, _include_folders(source))}
+    parts = [files, list(truth), seed, draws, options, cmdstanpy.cmdstan_version(), examples]
+    key = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
+    return _Job(source.stem, files, simulate, list(truth), seed, draws, timeout, options, key)
+
+
+def _whole(x: Any, least: int) -> bool:
+    return isinstance(x, int | np.integer) and not isinstance(x, bool) and x >= least
+
+
+def _include_folders(source: Path) -> list[str]:
+    return [str(folder) for folder in (source.parent, *_folders()) if folder.is_dir()]
+
+
+def _check_names(model: "cmdstanpy.CmdStanModel", truth: dict, data: dict) -> None:
+    """Refuse parameters that the program has not, and data that it misses."""
+    info = model.src_info()
+    blocks = ("parameters", "transformed parameters", "generated quantities")
+    there = [name for block in blocks for name in info[block]]
+    for name in truth:
+        if name.partition("[")[0] not in there:
+            raise ValueError(f"simulate gives {name!r}, which the program has not: it has {', '.join(there)}")
+    for name in info["inputs"]:
+        if name not in data:
+            raise ValueError(f"simulate gives no {name!r}, which the program needs: add it to the data")
+
+
+def _seeds(seed: int, i: int) -> tuple[np.random.Generator, int]:
+    """Random numbers for the simulation, and Stan's seed, of one replication."""
+    for_simulation, for_stan = np.random.SeedSequence(seed, spawn_key=(i,)).spawn(2)
+    return np.random.default_rng(for_simulation), int(for_stan.generate_state(1)[0] >> 1) + 1
+
+
+def _simulated(simulate: Simulate, seed: int, i: int) -> tuple[dict[str, float], dict]:
+    """Simulate one replication: its parameters one by one, and its data as JSON knows them."""
+    given = simulate(_seeds(seed, i)[0])
+    if not (isinstance(given, tuple) and len(given) == 2 and all(isinstance(d, Mapping) for d in given)):
+        raise TypeError("simulate has to return two dictionaries, (parameters, data)")
+    truth = {}
+    for name, value in given[0].items():
+        values = np.asarray(value, dtype=float)
+        for place in np.ndindex(values.shape):
+            index = ",".join(str(k + 1) for k in place)
+            truth[f"{name}[{index}]" if place else name] = float(values[place])
+    if not truth:
+        raise ValueError("simulate gives no parameters: name at least one to rank")
+    for name, value in truth.items():
+        if not math.isfinite(value):
+            raise ValueError(f"simulate gives {value} for {name!r}: parameters have to be finite")
+    data = {k: v if isinstance(v, int | float) else np.asarray(v).tolist() for k, v in given[1].items()}
+    return truth, data
+
+
+class _Journal:
+    """The file of finished replications, a line each; held by one process at a time."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path, self.lock = path, FileLock(path.with_suffix(".lock"))
+
+    def __enter__(self) -> "_Journal":
+        try:
+            self.lock.acquire(timeout=0)
+        except Timeout:
+            raise RuntimeError(
+                f"another process is at {self.path}: wait for it, or give another folder"
+            ) from None
+        with contextlib.suppress(FileNotFoundError), self.path.open("r+b") as file:
+            # a process that was killed, or a full disk, may have left half a line
+            file.truncate(file.read().rfind(b"\n") + 1)
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.lock.release()
+
+    def clear(self) -> None:
+        self.path.unlink(missing_ok=True)
+
+    def add(self, record: dict) -> None:
+        with self.path.open("ab") as file:
+            file.write(json.dumps(record).encode() + b"\n")
+
+    def read(self, n: int) -> pl.DataFrame:
+        """Read the first `n` replications as far as they are finished; of one tried again, the last try."""
+        if not self.path.is_file() or not self.path.stat().st_size:
+            return pl.DataFrame(schema=SCHEMA)
+        frame = pl.scan_ndjson(self.path, schema=SCHEMA).filter(pl.col("replication") < n)
+        return frame.unique("replication", keep="last").sort("replication").collect()
+
+    def finished(self) -> set[int]:
+        if not self.path.is_file() or not self.path.stat().st_size:
+            return set()
+        frame = pl.scan_ndjson(self.path, schema=SCHEMA).select("replication", "status")
+        return set(frame.filter(status="ok").collect()["replication"])
+
+
+def _table(records: pl.DataFrame | list[dict], job: _Job) -> pl.DataFrame:
+    """Make the tidy table, a row per replication and parameter."""
+    frame = pl.DataFrame(records, schema=SCHEMA) if isinstance(records, list) else records
+    prior_sd = pl.col("truth").std().over("parameter")
+    return (
+        frame.with_columns(parameter=pl.lit(job.parameters))
+        .explode("parameter", *RANKED)
+        .with_columns(
+            draws=pl.lit(job.draws, dtype=pl.Int64),
+            z_score=(pl.col("mean") - pl.col("truth")) / pl.col("sd"),
+            shrinkage=1 - (pl.col("sd") / prior_sd) ** 2,
+        )
+        .select(COLUMNS)
+    )
+
+
+def _bar(n: int, done: int, name: str, shown: bool):
+    from tqdm import tqdm
+
+    return tqdm(total=n, initial=done, desc=name, unit="fit", disable=not shown, dynamic_ncols=True)
+
+
+@contextlib.contextmanager
+def _local_client(most: int) -> "Iterator[distributed.Client]":
+    """Start a process for each core of this machine; their certificate is made for them alone."""
+    import dask.system
+    import distributed
+
+    with (
+        distributed.LocalCluster(
+            n_workers=min(dask.system.CPU_COUNT, most),
+            threads_per_worker=1,
+            dashboard_address=None,
+            protocol="tls://",
+            security=True,
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
+def _records(client: "distributed.Client", job: _Job, waiting: Iterable[int]) -> Iterator[dict]:
+    """Run replications, and give what becomes of each as it finishes.
+
+    No more than a few for each worker are on their way at any time, so that memory does not grow with their
+    number, and workers may come and go.
+    """
+    import cloudpickle
+    import distributed
+
+    packed = cloudpickle.dumps(job)
+    waiting, running, call = iter(waiting), {}, uuid.uuid4().hex
+    results = distributed.as_completed(loop=client.loop, with_results=True, raise_errors=False)
+    asked, room = -math.inf, 0
+    try:
+        while True:
+            if time.monotonic() - asked > 2:
+                asked, room = time.monotonic(), 2 * max(1, sum(client.nthreads().values()))
+            while len(running) < room and (i := next(waiting, None)) is not None:
+                future = client.submit(_replicate, packed, i, key=f"calibrate-{call}-{i}", pure=False)
+                running[future.key] = i, future
+                results.add(future)
+            if not running:
+                return
+            future, result = next(results)
+            i, _ = running.pop(future.key)
+            if future.status == "finished":
+                yield result
+            elif future.status == "error" and isinstance(result[1], distributed.KilledWorker):
+                yield _failure(job, i, "every worker that tried it died")
+            elif future.status == "error":
+                raise result[1].with_traceback(result[2])
+            else:
+                raise RuntimeError("lost the workers: start them again, and the same call goes on from here")
+    finally:
+        if running:
+            client.cancel([future for _, future in running.values()], force=True)
+
+
+def _failure(job: _Job, i: int, status: str, truth: list | None = None, seconds: float | None = None) -> dict:
+    unknown = [None] * len(job.parameters)
+    row = {"replication": i, "status": status, "seconds": seconds, "divergences": None}
+    return row | {name: unknown for name in RANKED} | {"truth": truth or unknown}
+
+
+# What follows runs on the workers.
+
+
+def _replicate(packed: bytes, i: int) -> dict:
+    """Do one replication."""
+    from distributed import get_worker
+
+    job = _unpacked(packed)
+    start = time.perf_counter()
+    truth = None
+    try:
+        truth, data = _simulated(job.simulate, job.seed, i)
+        if list(truth) != job.parameters:
+            raise ValueError(f"simulate gives {', '.join(truth)} here, other than in replication 0")
+        with tempfile.TemporaryDirectory(dir=get_worker().local_directory) as folder:
+            record = _fit(job, i, truth, data, folder)
+    except TimeoutError:
+        status = f"timeout: a chain took more than {job.timeout:g} s"
+        record = _failure(job, i, status, list(truth.values()))
+    except Exception as error:
+        known = list(truth.values()) if truth and list(truth) == job.parameters else None
+        record = _failure(job, i, _in_a_line(error), known)
+    return record | {"seconds": round(time.perf_counter() - start, 3)}
+
+
+@lru_cache(maxsize=4)
+def _unpacked(packed: bytes) -> _Job:
+    import cloudpickle
+
+    return cloudpickle.loads(packed)
+
+
+@cache
+def _model(name: str, files: tuple[tuple[str, str], ...]) -> "cmdstanpy.CmdStanModel":
+    """Compile the program that was sent, or take it from this machine's cache."""
+    logging.getLogger("cmdstanpy").setLevel(logging.CRITICAL)  # what it tells of every fit is in the table
+    with tempfile.TemporaryDirectory() as folder:
+        for file, text in files:
+            Path(folder, file).write_text(text, "utf-8")
+        model = stan_model(Path(folder, f"{name}.stan"))
+    logging.getLogger("cmdstanpy").setLevel(logging.CRITICAL)
+    return model
+
+
+def _fit(job: _Job, i: int, truth: dict, data: dict, folder: str) -> dict:
+    """Fit once, writing to `folder`, and reduce the draws to what the table holds."""
+    import arviz
+    import cmdstanpy
+
+    model = _model(job.name, tuple(sorted(job.files.items())))
+    cmdstanpy.write_stan_json(written := str(Path(folder, "data.json")), data)
+    fit = model.sample(
+        data=written,
+        seed=_seeds(job.seed, i)[1],
+        parallel_chains=1,
+        output_dir=folder,
+        show_progress=False,
+        timeout=job.timeout,
+        **job.options,
+    )
+    x = fit.draws(concat_chains=False)  # draw, chain, column
+    columns = {name: k for k, name in enumerate(fit.column_names)}
+    record = {"replication": i, "status": "ok", "seconds": None}
+    record |= {"divergences": int(x[:, :, columns["divergent__"]].sum())} | {name: [] for name in RANKED}
+    for name, true in truth.items():
+        # a vector of length 1 may stand for a number
+        column = columns.get(name, columns.get(f"{name}[1]"))
+        if column is None or (name not in columns and f"{name}[2]" in columns):
+            raise ValueError(f"the program writes no {name!r}")
+        chains = x[:, :, column].T
+        every = chains.ravel()
+        kept = every[((np.arange(job.draws) + 0.5) * len(every) / job.draws).astype(int)]
+        values = {
+            "truth": true,
+            "rank": int((kept < true).sum()),
+            "mean": float(every.mean()),
+            "sd": float(every.std(ddof=1)),
+            "ess": float(arviz.ess(chains)),
+            "r_hat": float(arviz.rhat(chains)),
+        }
+        for key, value in values.items():
+            record[key].append(value if math.isfinite(value) else None)
+    return record
+
+
+def _in_a_line(error: Exception) -> str:
+    """Say in one line what went wrong; of CmdStan's report, the line that names the reason."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    reasons = [line for line in lines if re.search("exception|error|fail", line, re.IGNORECASE)]
+    said = next((line for line in reasons if not line.startswith("Error during sampling")), "")
+    said = said or next(iter(lines), "")
+    return f"{type(error).__name__}: {said[:200]}"
