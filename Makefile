@@ -9,7 +9,7 @@ BIN := .venv/bin
 unexport MAKEFLAGS MFLAGS
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab book wasm handout lint test browser claims notebooks seeds picture bench lock clean FORCE
+.PHONY: help setup lab book wasm handout lint test browser claims notebooks seeds calibration picture bench lock clean FORCE
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 12
@@ -33,7 +33,7 @@ WHOLE := $(shell { test "$$(cat .venv/.ready)" = "$$(pwd -P)" && $(BIN)/python -
 	exit 1
 
 # What the lessons run: when any of it changes, nothing that was executed before still holds.
-RUN_BY_LESSONS := requirements.txt $(wildcard book/sampler/your_data.py helpers/*.py helpers/*/*.py helpers/*/*.js helpers/*.csv stan/*.stan stan/*.stanfunctions lessons/*.csv)
+RUN_BY_LESSONS := requirements.txt $(wildcard book/sampler/your_data.py helpers/*.py helpers/*/*.py helpers/*/*.js helpers/*.csv stan/*.stan stan/*.stanfunctions lessons/*.csv lessons/*.parquet)
 # Bokeh takes its JavaScript from the installed package, so that notebooks work offline.
 export BOKEH_RESOURCES ?= inline
 
@@ -92,6 +92,9 @@ notebooks: setup | $(filter seeds,$(MAKECMDGOALS)) ## run the lessons and write 
 seeds: setup ## run the programs with many seeds: all tables in lessons/ but bench.csv (ten minutes)
 	$(BIN)/python book/seeds.py
 	$(BIN)/python book/centering.py
+
+calibration: setup ## calibrate the programs of lesson 9: lessons/calibration.parquet (half an hour; goes on if interrupted)
+	$(BIN)/python book/calibration.py
 
 picture: setup ## draw the funnel before and after for the README: lessons/funnel.png
 	$(BIN)/python book/picture.py

@@ -18,7 +18,7 @@ SOLUTION = re.compile(r"^(:{3,})\{solution\}.*?^\1\n+", re.MULTILINE | re.DOTALL
 KEPT = """
 .python-version CITATION.cff LICENSE Makefile environment.yml pyproject.toml requirements.txt
 book/compile.py book/glossary.md book/notation.md book/troubleshooting.md book/jupyter/**/*.*
-helpers/**/*.py helpers/**/*.js helpers/*.csv lessons/*.csv lessons/*.png lessons/*.svg
+helpers/**/*.py helpers/**/*.js helpers/*.csv lessons/*.csv lessons/*.parquet lessons/*.png lessons/*.svg
 stan/*.stan stan/*.stanfunctions
 """
 # Targets of the Makefile that need what students do not get: `make` does not list them

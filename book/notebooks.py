@@ -42,7 +42,7 @@ def desk(folder: Path) -> Path:
     lessons = folder / "lessons"
     lessons.mkdir()
     (folder / "stan").symlink_to(LESSONS.parent / "stan")
-    for table in LESSONS.glob("*.csv"):
+    for table in [*LESSONS.glob("*.csv"), *LESSONS.glob("*.parquet")]:
         (lessons / table.name).symlink_to(table)
     return lessons
 

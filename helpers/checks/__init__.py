@@ -101,8 +101,8 @@ def check(number: str, answer: Any) -> Verdict:
     helpers.StanError
         If the answer is a Stan program that does not compile.
     """
-    match = re.fullmatch(r"0?(\d)\.(\d+)", str(number))
-    key = f"0{match[1]}.{match[2]}" if match else str(number)
+    match = re.fullmatch(r"(\d{1,2})\.(\d+)", str(number))
+    key = f"{match[1]:>02}.{match[2]}" if match else str(number)
     if key not in exercises():
         here = [known for known in exercises() if known[:2] == key[:2]] or exercises()
         raise ValueError(f"no exercise {number!r} answers back; there are {', '.join(here)}")
