@@ -6,15 +6,20 @@ import inspect
 import json
 import logging
 import math
+import multiprocessing
 import os
 import re
+import shlex
+import signal
 import sys
 import tempfile
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +39,7 @@ Simulate = Callable[[np.random.Generator], tuple[Mapping, Mapping]]
 # Options of `sample` that are not the caller's, with the way to say it here
 OURS = {
     "data": "simulate gives the data",
+    "chain_ids": "chains are numbered from 1",
     "seed": "every replication has its own, from calibrate's seed",
     "output_dir": "output is deleted when it has been read",
     "save_warmup": "ranks are of draws after warm-up",
@@ -42,6 +48,8 @@ OURS = {
     "threads_per_chain": "replications run side by side, each on one core",
     "force_one_process_per_chain": "replications run side by side",
 }
+AGAIN = "the same call goes on from here"
+LOST = f"lost the scheduler: start it again, and {AGAIN}"
 RANKED = ("truth", "rank", "mean", "sd", "ess", "r_hat")  # a number for every parameter
 SCHEMA = {
     "replication": pl.Int64,
@@ -97,12 +105,12 @@ def calibrate(
         can reach. Workers elsewhere need this package and CmdStan; the text of the program is sent to them
         and compiled once on each machine.
     seed
-        A whole number from which the seeds of all replications are made.
+        A whole number, 0 or more, from which the seeds of all replications are made.
     draws
         How many draws, evenly spaced over all chains, the true value is ranked among. Neighbouring draws of
         a chain are alike, and ranks among them are not uniform however right the program is.
     timeout
-        Seconds that a chain may take.
+        Seconds that a fit may take, all its chains together.
     folder
         Where finished replications are kept; by default the platform's cache folder.
     resume
@@ -142,29 +150,33 @@ def calibrate(
     After Talts, Betancourt, Simpson, Vehtari and Gelman (2018), "Validating Bayesian inference algorithms
     with simulation-based calibration"; z-score and shrinkage after Betancourt.
     """
-    job = _job(program, simulate, seed, draws, timeout, options)
+    _check_caller(client, watch)
     if not _whole(n, 1):
         raise ValueError(f"n is {n!r}: give the number of replications, 1 or more")
+    if folder is not None and not isinstance(folder, str | os.PathLike):
+        raise TypeError(f"folder is {folder!r}: give the path of a folder")
+    job = _job(program, simulate, seed, draws, timeout, options)
     folder = Path(folder or platformdirs.user_cache_path("hierarchical-models") / "calibrations")
-    journal = _Journal(folder.expanduser() / f"{job.name}-{job.key}.jsonl")
-    with journal:
+    with _Journal(folder.expanduser() / f"{job.name}-{job.key}.jsonl") as journal:
         if not resume:
             journal.clear()
         finished = journal.finished()
         waiting = [i for i in range(n) if i not in finished]
-        bar = _bar(n, n - len(waiting), job.name, show_progress)
-        with contextlib.ExitStack() as stack:
-            stack.enter_context(bar)
+        done = n - len(waiting)
+        bar = _bar(n, done, job.name, show_progress)
+        with bar, _Interrupts() as interrupts, contextlib.ExitStack() as stack:
             try:
                 if waiting:
                     client = client or stack.enter_context(_local_client(len(waiting)))
-                for record in _records(client, job, waiting) if waiting else ():
+                for record in _records(client, job, waiting, interrupts) if waiting else ():
                     journal.add(record)
+                    done += 1
                     bar.update()
                     if watch:
                         watch(_table([record], job))
             except KeyboardInterrupt:
-                print(f"interrupted: the same call goes on from here, {bar.n} of {n}", file=sys.stderr)
+                bar.close()
+                print(f"interrupted: {AGAIN}, {done} of {n}", file=sys.stderr)
         return _table(journal.read(n), job)
 
 
@@ -248,10 +260,27 @@ class _Job:
     key: str  # hash of what the results depend on
 
 
+def _check_caller(client: Any, watch: Any) -> None:
+    import distributed
+
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        sys.exit(1)  # a worker that imports a script without the guard; _local_client says so
+    if client is not None and not isinstance(client, distributed.Client):
+        raise TypeError(f"client is {client!r}: give distributed.Client(...), with the scheduler's address")
+    if client and (client.asynchronous or client.status != "running"):
+        state = "asynchronous" if client.asynchronous else client.status
+        raise ValueError(f"client is {state}: give one that is connected, and not asynchronous")
+    if watch is not None and not callable(watch):
+        raise TypeError(f"watch is {watch!r}: give a function of the rows of a replication")
+
+
 def _job(program, simulate, seed, draws, timeout, options) -> _Job:
     """Check all arguments before anything runs: what is wrong here would be wrong in every replication."""
     import cmdstanpy
+    from cmdstanpy.cmdstan_args import SamplerArgs
 
+    if not isinstance(program, str | os.PathLike):
+        raise TypeError(f"program is {program!r}: give the name of a program, or the path of a .stan file")
     source = stan_file(program)
     if not callable(simulate):
         raise TypeError(f"simulate is a {type(simulate).__name__}: give a function of a random generator")
@@ -260,24 +289,36 @@ def _job(program, simulate, seed, draws, timeout, options) -> _Job:
     if not _whole(draws, 1):
         raise ValueError(f"draws is {draws!r}: give the number of draws to rank among, 1 or more")
     if not (isinstance(timeout, int | float) and 0 < timeout < math.inf):
-        raise ValueError(f"timeout is {timeout!r}: give the seconds that a chain may take, above 0")
+        raise ValueError(f"timeout is {timeout!r}: give the seconds that a fit may take, above 0")
     known = inspect.signature(cmdstanpy.CmdStanModel.sample).parameters
     for name in options:
         if name in OURS:
             raise TypeError(f"calibrate has no option {name!r}: {OURS[name]}")
         if name not in known:
             raise TypeError(f"calibrate has no option {name!r}, nor has cmdstanpy's sample")
-    options = {"chains": 4, **options}
-    available = options["chains"] * options.get("iter_sampling", 1000) // options.get("thin", 1)
+    options = {"chains": 4} | {name: value for name, value in options.items() if value is not None}
+    if not _whole(options["chains"], 1):
+        raise ValueError(f"chains is {options['chains']!r}: give the number of chains, 1 or more")
+    for name, value in options.items():
+        if isinstance(value, list) and len(value) != options["chains"]:
+            raise ValueError(f"{name} has {len(value)} entries: give one for each chain")
+    ours = options.keys() & inspect.signature(SamplerArgs).parameters.keys()
+    SamplerArgs(**{name: options[name] for name in ours}).validate(options["chains"])
+    available = options["chains"] * (options.get("iter_sampling", 1000) // options.get("thin", 1))
     if draws > available:
         raise ValueError(f"draws is {draws}, but a fit has {available}: give a smaller number")
 
     model = stan_model(source)
-    examples = [_simulated(simulate, seed, i) for i in range(10)]
-    truth, data = examples[0]
-    if json.dumps(_simulated(simulate, seed, 0)) != json.dumps(examples[0]):
+    truth, data = example = _simulated(simulate, seed, 0)
+    if json.dumps(_simulated(simulate, seed, 0)) != json.dumps(example):
         raise ValueError("simulate gives two answers for one seed: draw all from the generator given")
     _check_names(model, truth, data)
+    examples = [example]
+    for i in range(1, 10):
+        try:
+            examples.append(_simulated(simulate, seed, i))
+        except Exception as error:  # that replication will say so in the table
+            examples.append(_in_a_line(error))
     files = {path.name: path.read_text("utf-8") for path in _with_includes(source, _include_folders(source))}
     parts = [files, list(truth), seed, draws, options, cmdstanpy.cmdstan_version(), examples]
     key = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
@@ -327,7 +368,11 @@ def _simulated(simulate: Simulate, seed: int, i: int) -> tuple[dict[str, float],
     for name, value in truth.items():
         if not math.isfinite(value):
             raise ValueError(f"simulate gives {value} for {name!r}: parameters have to be finite")
-    data = {k: v if isinstance(v, int | float) else np.asarray(v).tolist() for k, v in given[1].items()}
+    data = {}
+    for name, value in given[1].items():
+        if np.asarray(value).dtype.kind not in "biuf":
+            raise TypeError(f"simulate gives {value!r:.50} for {name!r}: give a number, or numbers")
+        data[name] = value if isinstance(value, int | float) else np.asarray(value).tolist()
     return truth, data
 
 
@@ -396,27 +441,85 @@ def _bar(n: int, done: int, name: str, shown: bool):
     return tqdm(total=n, initial=done, desc=name, unit="fit", disable=not shown, dynamic_ncols=True)
 
 
+class _Interrupts:
+    """Ctrl-C, put off to where it does no harm: while waiting for a result. A third one is not put off."""
+
+    def __init__(self) -> None:
+        self.asked, self.waiting = 0, False
+
+    def __enter__(self) -> "_Interrupts":
+        main = threading.current_thread() is threading.main_thread()
+        self.ours = main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        if self.ours:
+            signal.signal(signal.SIGINT, self._handle)
+        return self
+
+    def __exit__(self, *_) -> None:
+        if self.ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def _handle(self, *_) -> None:
+        self.asked += 1
+        if self.waiting or self.asked > 2:
+            raise KeyboardInterrupt
+
+    @contextlib.contextmanager
+    def allowed(self) -> Iterator[None]:
+        self.waiting = True
+        try:
+            if self.asked:
+                raise KeyboardInterrupt
+            yield
+        finally:
+            self.waiting = False
+
+
 @contextlib.contextmanager
 def _local_client(most: int) -> "Iterator[distributed.Client]":
     """Start a process for each core of this machine; their certificate is made for them alone."""
     import dask.system
     import distributed
+    import psutil
 
-    with (
-        distributed.LocalCluster(
-            n_workers=min(dask.system.CPU_COUNT, most),
-            threads_per_worker=1,
-            dashboard_address=None,
-            protocol="tls://",
-            security=True,
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
-        yield client
+    with contextlib.ExitStack() as stack:
+        with _deaf_children():
+            cluster = distributed.LocalCluster(
+                n_workers=min(dask.system.CPU_COUNT, most),
+                threads_per_worker=1,
+                dashboard_address="127.0.0.1:0",
+                protocol="tls://",
+                security=True,
+                silence_logs=logging.CRITICAL + 1,
+                scheduler_kwargs={"dashboard": False, "allowed_failures": 1},
+            )
+            stack.enter_context(cluster)
+            client = stack.enter_context(distributed.Client(cluster))
+        try:
+            yield client
+        finally:  # after an interruption, CmdStan is still at work
+            for nanny in cluster.workers.values():
+                with contextlib.suppress(psutil.Error):
+                    for process in psutil.Process(nanny.pid).children(recursive=True):
+                        process.kill()
 
 
-def _records(client: "distributed.Client", job: _Job, waiting: Iterable[int]) -> Iterator[dict]:
+@contextlib.contextmanager
+def _deaf_children() -> Iterator[None]:
+    """Start processes that do not get Ctrl-C, which a terminal sends to all of them: this one tells them."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # or the first process started would start it, and hear again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _records(
+    client: "distributed.Client", job: _Job, waiting: Iterable[int], interrupts: _Interrupts
+) -> Iterator[dict]:
     """Run replications, and give what becomes of each as it finishes.
 
     No more than a few for each worker are on their way at any time, so that memory does not grow with their
@@ -426,31 +529,43 @@ def _records(client: "distributed.Client", job: _Job, waiting: Iterable[int]) ->
     import distributed
 
     packed = cloudpickle.dumps(job)
-    waiting, running, call = iter(waiting), {}, uuid.uuid4().hex
+    waiting, running, suspects, alone = iter(waiting), {}, [], set()
     results = distributed.as_completed(loop=client.loop, with_results=True, raise_errors=False)
-    asked, room = -math.inf, 0
+    asked, room, call = -math.inf, 0, uuid.uuid4().hex
+
+    def submit(i: int) -> None:
+        future = client.submit(_replicate, packed, i, key=f"calibrate-{call}-{len(alone)}-{i}", pure=False)
+        running[future.key] = i, future
+        results.add(future)
+
     try:
         while True:
             if time.monotonic() - asked > 2:
                 asked, room = time.monotonic(), 2 * max(1, sum(client.nthreads().values()))
             while len(running) < room and (i := next(waiting, None)) is not None:
-                future = client.submit(_replicate, packed, i, key=f"calibrate-{call}-{i}", pure=False)
-                running[future.key] = i, future
-                results.add(future)
+                submit(i)
+            if not running and suspects:  # others may have killed the workers that tried it: it runs alone
+                alone.add(i := suspects.pop())
+                submit(i)
             if not running:
                 return
-            future, result = next(results)
+            with interrupts.allowed():
+                future, result = next(results)
             i, _ = running.pop(future.key)
             if future.status == "finished":
                 yield result
-            elif future.status == "error" and isinstance(result[1], distributed.KilledWorker):
+            elif future.status != "error":
+                raise RuntimeError(LOST)
+            elif not isinstance(result[1], distributed.KilledWorker):
+                raise RuntimeError(f"a worker cannot run the program ({_in_a_line(result[1])}); {AGAIN}")
+            elif i in alone:
                 yield _failure(job, i, "every worker that tried it died")
-            elif future.status == "error":
-                raise result[1].with_traceback(result[2])
             else:
-                raise RuntimeError("lost the workers: start them again, and the same call goes on from here")
+                suspects.append(i)
+    except (OSError, TimeoutError):
+        raise RuntimeError(LOST) from None
     finally:
-        if running:
+        if running and client.status == "running":
             client.cancel([future for _, future in running.values()], force=True)
 
 
@@ -467,18 +582,22 @@ def _replicate(packed: bytes, i: int) -> dict:
     """Do one replication."""
     from distributed import get_worker
 
-    job = _unpacked(packed)
+    job, worker = _unpacked(packed), get_worker()
+    # An error here is this machine's, and not the replication's.
+    model = _model(job.name, tuple(sorted(job.files.items())), worker.local_directory, math.ceil(job.timeout))
+    if not worker.address.startswith("inproc"):  # a process of its own: what is told of fits is in the table
+        logging.getLogger("cmdstanpy").setLevel(logging.CRITICAL)
     start = time.perf_counter()
     truth = None
     try:
         truth, data = _simulated(job.simulate, job.seed, i)
         if list(truth) != job.parameters:
             raise ValueError(f"simulate gives {', '.join(truth)} here, other than in replication 0")
-        with tempfile.TemporaryDirectory(dir=get_worker().local_directory) as folder:
-            record = _fit(job, i, truth, data, folder)
+        with tempfile.TemporaryDirectory(dir=worker.local_directory) as folder:
+            record = _fit(job, model, i, truth, data, folder)
     except TimeoutError:
-        status = f"timeout: a chain took more than {job.timeout:g} s"
-        record = _failure(job, i, status, list(truth.values()))
+        status = f"timeout: the fit took more than {job.timeout:g} s"
+        record = _failure(job, i, status, list(truth.values()) if truth else None)
     except Exception as error:
         known = list(truth.values()) if truth and list(truth) == job.parameters else None
         record = _failure(job, i, _in_a_line(error), known)
@@ -493,34 +612,45 @@ def _unpacked(packed: bytes) -> _Job:
 
 
 @cache
-def _model(name: str, files: tuple[tuple[str, str], ...]) -> "cmdstanpy.CmdStanModel":
+def _model(
+    name: str, files: tuple[tuple[str, str], ...], scratch: str, limit: int
+) -> "cmdstanpy.CmdStanModel":
     """Compile the program that was sent, or take it from this machine's cache."""
-    logging.getLogger("cmdstanpy").setLevel(logging.CRITICAL)  # what it tells of every fit is in the table
+    import cmdstanpy
+
     with tempfile.TemporaryDirectory() as folder:
         for file, text in files:
             Path(folder, file).write_text(text, "utf-8")
         model = stan_model(Path(folder, f"{name}.stan"))
-    logging.getLogger("cmdstanpy").setLevel(logging.CRITICAL)
-    return model
+    if os.name != "posix":
+        return model
+    # A worker that is killed can stop nothing: the system ends what hangs then.
+    folder = tempfile.mkdtemp(dir=scratch)
+    script = Path(folder, name)
+    script.write_text(f'#!/bin/sh\nulimit -t {limit}\nexec {shlex.quote(model.exe_file)} "$@"\n')
+    script.chmod(0o700)
+    return cmdstanpy.CmdStanModel(exe_file=script)
 
 
-def _fit(job: _Job, i: int, truth: dict, data: dict, folder: str) -> dict:
+def _fit(job: _Job, model: "cmdstanpy.CmdStanModel", i: int, truth: dict, data: dict, folder: str) -> dict:
     """Fit once, writing to `folder`, and reduce the draws to what the table holds."""
     import arviz
     import cmdstanpy
 
-    model = _model(job.name, tuple(sorted(job.files.items())))
     cmdstanpy.write_stan_json(written := str(Path(folder, "data.json")), data)
-    fit = model.sample(
-        data=written,
-        seed=_seeds(job.seed, i)[1],
-        parallel_chains=1,
-        output_dir=folder,
-        show_progress=False,
-        timeout=job.timeout,
-        **job.options,
-    )
-    x = fit.draws(concat_chains=False)  # draw, chain, column
+    end, chains = time.monotonic() + job.timeout, []
+    for chain in range(job.options["chains"]):  # one by one, for the fit to end with the first that hangs
+        fit = model.sample(
+            data=written,
+            seed=_seeds(job.seed, i)[1],
+            chain_ids=chain + 1,
+            output_dir=folder,
+            show_progress=False,
+            timeout=max(end - time.monotonic(), 0.001),
+            **{k: v[chain] if isinstance(v, list) else v for k, v in job.options.items()} | {"chains": 1},
+        )
+        chains.append(fit.draws(concat_chains=False))  # read now: the next chain may write the same file
+    x = np.concatenate(chains, axis=1)  # draw, chain, column
     columns = {name: k for k, name in enumerate(fit.column_names)}
     record = {"replication": i, "status": "ok", "seconds": None}
     record |= {"divergences": int(x[:, :, columns["divergent__"]].sum())} | {name: [] for name in RANKED}
@@ -547,8 +677,10 @@ def _fit(job: _Job, i: int, truth: dict, data: dict, folder: str) -> dict:
 
 def _in_a_line(error: Exception) -> str:
     """Say in one line what went wrong; of CmdStan's report, the line that names the reason."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    reasons = [line for line in lines if re.search("exception|error|fail", line, re.IGNORECASE)]
-    said = next((line for line in reasons if not line.startswith("Error during sampling")), "")
-    said = said or next(iter(lines), "")
-    return f"{type(error).__name__}: {said[:200]}"
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
+    if not lines[0].startswith("Error during sampling"):
+        return f"{type(error).__name__}: {lines[0][:200]}"
+    if lines[1].startswith("Command"):  # it said nothing; a negative code is that of a signal
+        return f"CmdStan ended with code {re.search(r'retcodes=.(-?[0-9]+)', str(error))[1]}"
+    reason = lines[1].replace("Exception: ", "")
+    return "CmdStan: " + re.sub(r"\(in '[^']*', (.*)\)", r"(\1)", reason)[:200]
