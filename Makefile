@@ -99,11 +99,12 @@ calibration: setup ## calibrate the programs of lesson 9: lessons/calibration.pa
 picture: setup ## draw the funnel before and after for the README: lessons/funnel.png
 	$(BIN)/python book/picture.py
 
-bench: setup ## time what should be fast, as ratios measured in one run: lessons/bench.csv (twenty minutes)
+bench: setup ## time what should be fast, as ratios measured in one run: lessons/bench.csv, beyond.csv (half an hour)
 	$(BIN)/python tests/bench_data.py
 	$(BIN)/python tests/bench_exact.py
 	$(BIN)/python tests/bench_trees.py
 	$(BIN)/python tests/bench_pages.py
+	$(BIN)/python tests/bench_calibration.py
 
 lock: .venv/.ready ## pin the newest versions of all packages in requirements.txt
 	UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile pyproject.toml --group dev --upgrade --universal \
