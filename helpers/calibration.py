@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import inspect
+import itertools
 import json
 import logging
 import math
@@ -48,6 +49,7 @@ OURS = {
     "threads_per_chain": "replications run side by side, each on one core",
     "force_one_process_per_chain": "replications run side by side",
 }
+GUARD = 'In a script, call calibrate below `if __name__ == "__main__":`.'
 AGAIN = "the same call goes on from here"
 LOST = f"lost the scheduler: start it again, and {AGAIN}"
 RANKED = ("truth", "rank", "mean", "sd", "ess", "r_hat")  # a number for every parameter
@@ -140,10 +142,16 @@ def calibrate(
         If an argument is not as described, if `simulate` gives what the program cannot use, or something
         else for the same random numbers. Nothing has been run then.
     RuntimeError
-        If another process is at the same table, or if the connection to the workers is lost.
+        If another process is at the same table, if workers do not start or cannot run the program, or if the
+        connection to them is lost. What was finished is kept.
+    OSError
+        If the folder cannot be written, or the disk is full. What was finished is kept.
 
     Notes
     -----
+    The timeout is for Stan: how long `simulate` takes is up to you. If a worker is killed while a fit hangs,
+    CmdStan goes on for as long as the timeout, not longer (on Windows, until it is done).
+
     In a script (not in a notebook) call it below ``if __name__ == "__main__":``, as with everything that
     starts processes in Python.
 
@@ -297,13 +305,17 @@ def _job(program, simulate, seed, draws, timeout, options) -> _Job:
         if name not in known:
             raise TypeError(f"calibrate has no option {name!r}, nor has cmdstanpy's sample")
     options = {"chains": 4} | {name: value for name, value in options.items() if value is not None}
-    if not _whole(options["chains"], 1):
-        raise ValueError(f"chains is {options['chains']!r}: give the number of chains, 1 or more")
+    for name, least in {"chains": 1, "iter_sampling": 1, "iter_warmup": 0, "thin": 1}.items():
+        if not _whole(options.get(name, 1), least):
+            raise ValueError(f"{name} is {options[name]!r}: give a whole number, {least} or more")
     for name, value in options.items():
         if isinstance(value, list) and len(value) != options["chains"]:
             raise ValueError(f"{name} has {len(value)} entries: give one for each chain")
-    ours = options.keys() & inspect.signature(SamplerArgs).parameters.keys()
-    SamplerArgs(**{name: options[name] for name in ours}).validate(options["chains"])
+    known = options.keys() & inspect.signature(SamplerArgs).parameters.keys()
+    try:
+        SamplerArgs(**{name: options[name] for name in known}).validate(options["chains"])
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"cmdstanpy refuses the options of sample: {_in_a_line(error)}") from None
     available = options["chains"] * (options.get("iter_sampling", 1000) // options.get("thin", 1))
     if draws > available:
         raise ValueError(f"draws is {draws}, but a fit has {available}: give a smaller number")
@@ -380,19 +392,24 @@ class _Journal:
     """The file of finished replications, a line each; held by one process at a time."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         self.path, self.lock = path, FileLock(path.with_suffix(".lock"))
 
     def __enter__(self) -> "_Journal":
         try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             self.lock.acquire(timeout=0)
+            with self.path.open("a+b") as file:
+                file.seek(0)
+                # a process that was killed, or a full disk, may have left half a line
+                file.truncate(file.read().rfind(b"\n") + 1)
         except Timeout:
             raise RuntimeError(
                 f"another process is at {self.path}: wait for it, or give another folder"
             ) from None
-        with contextlib.suppress(FileNotFoundError), self.path.open("r+b") as file:
-            # a process that was killed, or a full disk, may have left half a line
-            file.truncate(file.read().rfind(b"\n") + 1)
+        except OSError as error:
+            self.lock.release()
+            folder = self.path.parent
+            raise OSError(f"cannot write to {folder} ({error.strerror}): give another folder") from None
         return self
 
     def __exit__(self, *_) -> None:
@@ -402,8 +419,11 @@ class _Journal:
         self.path.unlink(missing_ok=True)
 
     def add(self, record: dict) -> None:
-        with self.path.open("ab") as file:
-            file.write(json.dumps(record).encode() + b"\n")
+        try:
+            with self.path.open("ab") as file:
+                file.write(json.dumps(record).encode() + b"\n")
+        except OSError as error:
+            raise OSError(f"cannot write to {self.path} ({error.strerror}): mend it, and {AGAIN}") from None
 
     def read(self, n: int) -> pl.DataFrame:
         """Read the first `n` replications as far as they are finished; of one tried again, the last try."""
@@ -483,15 +503,18 @@ def _local_client(most: int) -> "Iterator[distributed.Client]":
 
     with contextlib.ExitStack() as stack:
         with _deaf_children():
-            cluster = distributed.LocalCluster(
-                n_workers=min(dask.system.CPU_COUNT, most),
-                threads_per_worker=1,
-                dashboard_address="127.0.0.1:0",
-                protocol="tls://",
-                security=True,
-                silence_logs=logging.CRITICAL + 1,
-                scheduler_kwargs={"dashboard": False, "allowed_failures": 1},
-            )
+            try:
+                cluster = distributed.LocalCluster(
+                    n_workers=min(dask.system.CPU_COUNT, most),
+                    threads_per_worker=1,
+                    dashboard_address="127.0.0.1:0",
+                    protocol="tls://",
+                    security=True,
+                    silence_logs=logging.CRITICAL + 1,
+                    scheduler_kwargs={"dashboard": False, "allowed_failures": 0},
+                )
+            except RuntimeError as error:
+                raise RuntimeError(f"{error} {GUARD}") from None
             stack.enter_context(cluster)
             client = stack.enter_context(distributed.Client(cluster))
         try:
@@ -533,35 +556,35 @@ def _records(
     results = distributed.as_completed(loop=client.loop, with_results=True, raise_errors=False)
     asked, room, call = -math.inf, 0, uuid.uuid4().hex
 
-    def submit(i: int) -> None:
-        future = client.submit(_replicate, packed, i, key=f"calibrate-{call}-{len(alone)}-{i}", pure=False)
-        running[future.key] = i, future
-        results.add(future)
-
     try:
         while True:
             if time.monotonic() - asked > 2:
                 asked, room = time.monotonic(), 2 * max(1, sum(client.nthreads().values()))
-            while len(running) < room and (i := next(waiting, None)) is not None:
-                submit(i)
-            if not running and suspects:  # others may have killed the workers that tried it: it runs alone
-                alone.add(i := suspects.pop())
-                submit(i)
+            more = list(itertools.islice(waiting, max(0, room - len(running))))
+            if not (more or running) and suspects:
+                more = [suspects.pop()]  # others may have killed the workers that tried it: it runs alone
+                alone.update(more)
+            if more:
+                keys = [f"calibrate-{call}-{len(alone)}-{i}" for i in more]
+                futures = client.map(_replicate, [packed] * len(more), more, key=keys, pure=False)
+                running |= zip(keys, zip(more, futures, strict=True), strict=True)
+                results.update(futures)
             if not running:
                 return
             with interrupts.allowed():
-                future, result = next(results)
-            i, _ = running.pop(future.key)
-            if future.status == "finished":
-                yield result
-            elif future.status != "error":
-                raise RuntimeError(LOST)
-            elif not isinstance(result[1], distributed.KilledWorker):
-                raise RuntimeError(f"a worker cannot run the program ({_in_a_line(result[1])}); {AGAIN}")
-            elif i in alone:
-                yield _failure(job, i, "every worker that tried it died")
-            else:
-                suspects.append(i)
+                batch = results.next_batch()
+            for future, result in batch:
+                i, _ = running.pop(future.key)
+                if future.status == "finished":
+                    yield result
+                elif future.status != "error":
+                    raise RuntimeError(LOST)
+                elif not isinstance(result[1], distributed.KilledWorker):
+                    raise RuntimeError(f"a worker cannot run the program ({_in_a_line(result[1])}); {AGAIN}")
+                elif i in alone:
+                    yield _failure(job, i, "every worker that tried it died")
+                else:
+                    suspects.append(i)
     except (OSError, TimeoutError):
         raise RuntimeError(LOST) from None
     finally:
