@@ -47,8 +47,8 @@ OPTIONS = {"chains": 2, "iter_warmup": 200, "iter_sampling": 500, "show_progress
 PAUSE = 2_500_000  # loops: about a tenth of a second in each chain, with no effect on the draws
 FOREVER = 2**31 - 1  # half a minute and more
 SCRIPT = """
-import sys
 import helpers
+import psutil
 
 def simulate(rng):
     mu = rng.normal()
@@ -62,6 +62,8 @@ if __name__ == "__main__":
     print("called", flush=True)
     options = {options!r}
     table = helpers.calibrate({program!r}, simulate, {n}, folder={folder!r}, watch=said, **options)
+    children = [process.cmdline() for process in psutil.Process().children(recursive=True)]
+    print("left behind", [line for line in children if "resource_tracker" not in line[-1]])
     print("went on with", table["replication"].to_list(), flush=True)
 """
 
@@ -276,7 +278,7 @@ def test_fits_that_hang_or_fail_are_rows_that_say_so(program, reference, here, t
 
     @functools.wraps(sample)
     def counted(self, **options):
-        chains.append(options["chain_ids"])
+        chains.append((options["chain_ids"], options["timeout"]))
         return sample(self, **options)
 
     monkeypatch.setattr(cmdstanpy.CmdStanModel, "sample", counted)
@@ -289,7 +291,9 @@ def test_fits_that_hang_or_fail_are_rows_that_say_so(program, reference, here, t
     assert status.pop(5) == "ZeroDivisionError: no such day"
     assert status.pop(6).startswith("CmdStan: mismatch in number dimensions declared and found in context")
     assert set(status.values()) == {"ok"}
-    assert sorted(chains) == [1] * 7 + [2] * 4, "the second chain of a fit that hangs or fails is not run"
+    first, second = ([left for k, left in chains if k == chain] for chain in (1, 2))
+    assert (len(first), len(second)) == (7, 4), "the second chain of a fit that hangs or fails is not run"
+    assert max(second) < 3, "the second chain has the time that the first has left"
     assert agree(table.filter(status="ok"), reference, status)
     failed = table.filter(pl.col("status") != "ok")
     assert failed["truth"].to_list() == [truth(3), truth(4), None, truth(6)]
@@ -376,32 +380,21 @@ def gone(session):
     raise AssertionError(left)
 
 
-def resumed(program, reference, here, folder, n=8):
-    table = helpers.calibrate(program, simulation(loops=PAUSE), n, here, folder=folder / "kept", **OPTIONS)
-    assert agree(table, reference, range(n))
-    numbers = [line["replication"] for line in journal(folder / "kept")]
-    assert sorted(numbers) == list(range(n)), "none is run again"
-
-
 @pytest.mark.parametrize(
     ("to", "times", "when"),
-    [
-        ("terminal", 1, "result"),
-        ("notebook", 2, "first fit"),
-        ("terminal", 1, "workers start"),
-    ],
+    [("terminal", 1, "result"), ("notebook", 2, "one hangs"), ("terminal", 1, "workers start")],
 )
 def test_ctrl_c_leaves_a_table_and_no_process(to, times, when, program, reference, here, tmp_path):
-    driver = Driver(program, tmp_path)
+    hangs = 2 if when == "one hangs" else None
+    driver = Driver(program, tmp_path, hangs)
     pid = driver.process.pid
-    if when == "result":
-        assert driver.process.stdout.readline() == "result\n"
-        driver.wait_for(driver.fitting)
-    elif when == "first fit":
-        driver.wait_for(driver.fitting)
-    else:
+    if when == "workers start":
         driver.wait_for(driver.children)
         time.sleep(0.3)
+    else:
+        for _ in range(1 if hangs is None else 4):
+            assert driver.process.stdout.readline() == "result\n"
+        driver.wait_for(driver.fitting)
     for _ in range(times):
         if to == "terminal":
             os.killpg(pid, signal.SIGINT)
@@ -410,12 +403,19 @@ def test_ctrl_c_leaves_a_table_and_no_process(to, times, when, program, referenc
         time.sleep(0.1)
     output, errors = driver.finish()
     assert driver.process.returncode == 0, errors
+    assert "left behind []" in output
     done = json.loads(output.partition("went on with ")[2])
     assert len(done) < 8
     assert len(done) >= (when == "result")
     assert errors == [f"interrupted: the same call goes on from here, {len(done)} of 8"]
     assert gone(pid)
-    resumed(program, reference, here, tmp_path)
+
+    cases, n = ({}, 8) if hangs is None else ({2: {"loops": FOREVER}}, 2)
+    simulate = simulation(cases, loops=PAUSE)
+    table = helpers.calibrate(program, simulate, n, here, folder=tmp_path / "kept", **OPTIONS)
+    assert agree(table, reference, range(n))
+    numbers = [line["replication"] for line in journal(tmp_path / "kept")]
+    assert sorted(numbers) == sorted({*range(n), *done}), "none is run again"
 
 
 def test_a_killed_driver_leaves_a_whole_journal_and_no_process(program, reference, here, tmp_path):
@@ -668,6 +668,7 @@ def test_mean_sd_and_rank_are_those_of_the_exact_posterior(reference):
     binomial ranks farther than 3 sqrt(99) from their mean, less than 2 exp(-18) each after Hoeffding.
     """
     assert reference["status"].unique().to_list() == ["ok"]
+    assert len({calibration._seeds(1, i)[1] for i in range(100)}) == reference["truth"].n_unique() == 100
     y = np.array([calibration._simulated(simulation(), 1, i)[1]["y"] for i in range(100)])
     mean, sd, ess, true = (reference[name].to_numpy() for name in ("mean", "sd", "ess", "truth"))
     exact = 0.5**0.5
