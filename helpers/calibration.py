@@ -29,7 +29,7 @@ import platformdirs
 import polars as pl
 from filelock import FileLock, Timeout
 
-from helpers.models import _folders, _with_includes, stan_file, stan_model
+from helpers.models import _fault, _folders, _with_includes, stan_file, stan_model
 
 if TYPE_CHECKING:
     import cmdstanpy
@@ -585,16 +585,16 @@ def _records(
                     yield _failure(job, i, "every worker that tried it died")
                 else:
                     suspects.append(i)
-    except (OSError, TimeoutError):
+    except OSError:
         raise RuntimeError(LOST) from None
     finally:
         if running and client.status == "running":
             client.cancel([future for _, future in running.values()], force=True)
 
 
-def _failure(job: _Job, i: int, status: str, truth: list | None = None, seconds: float | None = None) -> dict:
+def _failure(job: _Job, i: int, status: str, truth: list | None = None) -> dict:
     unknown = [None] * len(job.parameters)
-    row = {"replication": i, "status": status, "seconds": seconds, "divergences": None}
+    row = {"replication": i, "status": status, "seconds": None, "divergences": None}
     return row | {name: unknown for name in RANKED} | {"truth": truth or unknown}
 
 
@@ -652,7 +652,8 @@ def _model(
     script = Path(folder, name)
     script.write_text(f'#!/bin/sh\nulimit -t {limit}\nexec {shlex.quote(model.exe_file)} "$@"\n')
     script.chmod(0o700)
-    return cmdstanpy.CmdStanModel(exe_file=script)
+    # on some clusters nothing may be started from scratch folders
+    return model if _fault(script) else cmdstanpy.CmdStanModel(exe_file=script)
 
 
 def _fit(job: _Job, model: "cmdstanpy.CmdStanModel", i: int, truth: dict, data: dict, folder: str) -> dict:

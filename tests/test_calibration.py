@@ -420,7 +420,7 @@ def test_ctrl_c_leaves_a_table_and_no_process(to, times, when, program, referenc
 
 def test_a_killed_driver_leaves_a_whole_journal_and_no_process(program, reference, here, tmp_path):
     # The third fit hangs. CmdStan does not notice that its worker is gone: the system has to end it.
-    driver = Driver(program, tmp_path, hangs=2, timeout=5)
+    driver = Driver(program, tmp_path, hangs=2, timeout=3)
     for _ in range(4):
         assert driver.process.stdout.readline() == "result\n"
     assert driver.fitting()
@@ -432,9 +432,9 @@ def test_a_killed_driver_leaves_a_whole_journal_and_no_process(program, referenc
         file.write(b'{"replication": 7, "status": "ok", "sec')  # as if killed in mid-line
     before = len(path.read_text().splitlines()) - 1
     simulate = simulation({2: {"loops": FOREVER}}, loops=PAUSE)
-    options = OPTIONS | {"timeout": 5, "folder": tmp_path / "kept"}
+    options = OPTIONS | {"timeout": 3, "folder": tmp_path / "kept"}
     table = helpers.calibrate(program, simulate, 8, here, **options)
-    assert table["status"].to_list() == ["ok"] * 2 + ["timeout: the fit took more than 5 s"] + ["ok"] * 5
+    assert table["status"].to_list() == ["ok"] * 2 + ["timeout: the fit took more than 3 s"] + ["ok"] * 5
     assert agree(table.filter(status="ok"), reference, [0, 1, 3, 4, 5, 6, 7])
     numbers = [line["replication"] for line in journal(tmp_path / "kept")]
     assert sorted(numbers) == list(range(8)), "what was finished is not run again"
