@@ -310,7 +310,7 @@ def paragraphs(first_line: str, table: pl.DataFrame) -> str:
     drawn = []
     for length, runs in asleep.items():
         share = 100 * runs["tasks per second"] * length / MANY
-        cells = [f"{MANY / length:,.0f}", told(runs["tasks per second"], 0), f"{told(share, 0)}%"]
+        cells = [f"{MANY / length:,.0f}", told(runs["tasks per second"], 0), told(share, 0)]
         cells += [told(runs[f"ms of {name}"], 1) for name in NAMES[1:]]
         drawn.append(f"| {length:g} | {' | '.join(cells)} |")
     last = asleep[lengths[-1]]
@@ -344,10 +344,11 @@ The scheduler would be the first to be full: with a hundred workers, if a fit to
 {MANY} × {many["scheduler"]:.1f} ms = {MANY * many["scheduler"] / 1000:.2f} s.
 
 Then by trial: {MANY} workers, the same scheduler, and the same loop of `calibrate`, but instead of fitting
-each worker sleeps, as long as a fit takes, and then for less and less. Two cores play all of them. The last
+each worker sleeps, as long as a fit takes, and then for less and less. Two cores play all of them (so
+the workers do not profile themselves, as real ones do). The last
 three columns are processor time for each replication.
 
-| sleep, s | possible per second | done per second | share | workers, ms | scheduler, ms | notebook, ms |
+| sleep, s | possible per second | done per second | share, % | workers, ms | scheduler, ms | notebook, ms |
 |---|---|---|---|---|---|---|
 {chr(10).join(drawn)}
 
