@@ -154,7 +154,7 @@ class Cluster:
     def __exit__(self, *_):
         self.client.close()
         for process in (*self.workers, self.scheduler):
-            process.terminate()
+            process.kill()  # processes that they started end with them
         for process in (*self.workers, self.scheduler):
             process.wait(30)
         self.log.close()
