@@ -89,7 +89,7 @@ claims: setup ## rerun the lessons with 20 other seeds (SEEDS=...) and report wh
 notebooks: setup | $(filter seeds,$(MAKECMDGOALS)) ## run the lessons and write the notebooks beside them
 	$(BIN)/python book/notebooks.py
 
-seeds: setup ## run the programs with many seeds: all tables in lessons/ but bench.csv (ten minutes)
+seeds: setup ## run the programs with many seeds: the tables of lessons 2 to 6 (ten minutes)
 	$(BIN)/python book/seeds.py
 	$(BIN)/python book/centering.py
 

@@ -89,7 +89,8 @@ def calibrate(
     Replications run on Dask, each on one core. Every one has its own seed, so that the table depends neither
     on the number of workers nor on the order in which they finish. What is done is kept: after an
     interruption (Ctrl-C, or the stop button of a notebook) the same call goes on from there, and with a
-    larger `n` it adds to what there is. Fits that failed are then tried again.
+    larger `n` it adds to what there is. Fits that failed are then tried again. If another process is at the
+    same table, it is waited for.
 
     Parameters
     ----------
@@ -103,9 +104,9 @@ def calibrate(
     n
         Number of replications.
     client
-        Where they run. By default processes on this machine, one per core, which only this user's programs
-        can reach. Workers elsewhere need this package and CmdStan; the text of the program is sent to them
-        and compiled once on each machine.
+        Where they run. By default processes on this machine, one for each core but no more than one for ten
+        replications, which only this user's programs can reach. Workers elsewhere need this package and
+        CmdStan; the text of the program is sent to them and compiled once on each machine.
     seed
         A whole number, 0 or more, from which the seeds of all replications are made.
     draws
@@ -142,8 +143,8 @@ def calibrate(
         If an argument is not as described, if `simulate` gives what the program cannot use, or something
         else for the same random numbers. Nothing has been run then.
     RuntimeError
-        If another process is at the same table, if workers do not start or cannot run the program, or if the
-        connection to them is lost. What was finished is kept.
+        If workers do not start or cannot run the program, or if the connection to them is lost. What was
+        finished is kept.
     OSError
         If the folder cannot be written, or the disk is full. What was finished is kept.
 
@@ -196,7 +197,8 @@ def rank_test(table: pl.DataFrame, probability: float = 0.95) -> pl.DataFrame:
     table
         What `calibrate` gives. Replications without a rank, because the fit failed, are left out.
     probability
-        With which the whole ECDF of one parameter stays inside, if its ranks are uniform.
+        With which the whole ECDF of one parameter stays inside, if its ranks are uniform. Above 0.995 the
+        band is somewhat too wide.
 
     Returns
     -------
@@ -247,6 +249,8 @@ def _differences(table: pl.DataFrame, probability: float) -> Iterator[tuple]:
 @cache
 def _pointwise(n: int, draws: int, probability: float) -> float:
     """Probability at each single point for which the band as a whole has `probability`."""
+    if probability > 0.995:  # simulating this takes too long; Bonferroni's bound is on the safe side
+        return 1 - (1 - probability) / draws
     from arviz_stats.ecdf_utils import simulate_confidence_bands
 
     points = np.arange(1, draws + 1) / (draws + 1)
@@ -397,15 +401,15 @@ class _Journal:
     def __enter__(self) -> "_Journal":
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.lock.acquire(timeout=0)
+            try:
+                self.lock.acquire(timeout=0)
+            except Timeout:  # a lesson that is open twice, say: what the other computes is ours, too
+                print("another process is at this table: waiting for it (Ctrl-C stops that)", file=sys.stderr)
+                self.lock.acquire()
             with self.path.open("a+b") as file:
                 file.seek(0)
                 # a process that was killed, or a full disk, may have left half a line
                 file.truncate(file.read().rfind(b"\n") + 1)
-        except Timeout:
-            raise RuntimeError(
-                f"another process is at {self.path}: wait for it, or give another folder"
-            ) from None
         except OSError as error:
             self.lock.release()
             folder = self.path.parent
@@ -496,7 +500,10 @@ class _Interrupts:
 
 @contextlib.contextmanager
 def _local_client(most: int) -> "Iterator[distributed.Client]":
-    """Start a process for each core of this machine; their certificate is made for them alone."""
+    """Start a process for each core of this machine; their certificate is made for them alone.
+
+    A process takes seconds to start, and 0.4 GB: with fewer than ten replications it would not pay.
+    """
     import dask.system
     import distributed
     import psutil
@@ -505,7 +512,7 @@ def _local_client(most: int) -> "Iterator[distributed.Client]":
         with _deaf_children():
             try:
                 cluster = distributed.LocalCluster(
-                    n_workers=min(dask.system.CPU_COUNT, most),
+                    n_workers=min(dask.system.CPU_COUNT, math.ceil(most / 10)),
                     threads_per_worker=1,
                     dashboard_address="127.0.0.1:0",
                     protocol="tls://",

@@ -8,6 +8,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -17,6 +18,8 @@ import polars as pl
 import psutil
 import pytest
 import scipy.stats
+from filelock import FileLock
+from polars.testing import assert_frame_equal
 
 import helpers
 import helpers.calibration as calibration
@@ -331,12 +334,15 @@ def test_failed_fits_are_tried_again(program, reference, here, tmp_path):
 # The driver interrupted
 
 
+N = 12  # replications of a driver: more than ten, so that it starts two processes
+
+
 class Driver:
     """A script that calls `calibrate`, as if from a terminal of its own."""
 
     def __init__(self, program, folder, hangs=None, timeout=60):
         script = folder / "script.py"
-        values = {"program": str(program), "folder": str(folder / "kept"), "n": 8, "pause": PAUSE}
+        values = {"program": str(program), "folder": str(folder / "kept"), "n": N, "pause": PAUSE}
         values |= {"forever": FOREVER, "hangs": None if hangs is None else truth(hangs)}
         script.write_text(SCRIPT.format(options=OPTIONS | {"timeout": timeout}, **values))
         self.errors = folder / "errors"
@@ -405,12 +411,12 @@ def test_ctrl_c_leaves_a_table_and_no_process(to, times, when, program, referenc
     assert driver.process.returncode == 0, errors
     assert "left behind []" in output
     done = json.loads(output.partition("went on with ")[2])
-    assert len(done) < 8
+    assert len(done) < N
     assert len(done) >= (when == "result")
-    assert errors == [f"interrupted: the same call goes on from here, {len(done)} of 8"]
+    assert errors == [f"interrupted: the same call goes on from here, {len(done)} of {N}"]
     assert gone(pid)
 
-    cases, n = ({}, 8) if hangs is None else ({2: {"loops": FOREVER}}, 2)
+    cases, n = ({}, N) if hangs is None else ({2: {"loops": FOREVER}}, 2)
     simulate = simulation(cases, loops=PAUSE)
     table = helpers.calibrate(program, simulate, n, here, folder=tmp_path / "kept", **OPTIONS)
     assert agree(table, reference, range(n))
@@ -433,11 +439,13 @@ def test_a_killed_driver_leaves_a_whole_journal_and_no_process(program, referenc
     before = len(path.read_text().splitlines()) - 1
     simulate = simulation({2: {"loops": FOREVER}}, loops=PAUSE)
     options = OPTIONS | {"timeout": 3, "folder": tmp_path / "kept"}
-    table = helpers.calibrate(program, simulate, 8, here, **options)
-    assert table["status"].to_list() == ["ok"] * 2 + ["timeout: the fit took more than 3 s"] + ["ok"] * 5
-    assert agree(table.filter(status="ok"), reference, [0, 1, 3, 4, 5, 6, 7])
+    table = helpers.calibrate(program, simulate, N, here, **options)
+    assert table["status"].to_list() == ["ok"] * 2 + ["timeout: the fit took more than 3 s"] + ["ok"] * (
+        N - 3
+    )
+    assert agree(table.filter(status="ok"), reference, [0, 1, *range(3, N)])
     numbers = [line["replication"] for line in journal(tmp_path / "kept")]
-    assert sorted(numbers) == list(range(8)), "what was finished is not run again"
+    assert sorted(numbers) == list(range(N)), "what was finished is not run again"
     assert before >= 4
 
 
@@ -631,20 +639,26 @@ def test_a_full_disk_is_named_and_what_was_finished_is_kept(tmp_path):
         assert kept.finished() == done | {1000}
 
 
-def test_a_second_process_at_the_same_table_is_refused(program, here, tmp_path):
-    call = functools.partial(helpers.calibrate, program, simulation(), 3, here, folder=tmp_path, **OPTIONS)
-    seen = []
-
-    def again(rows):
-        with pytest.raises(
-            RuntimeError, match=r"^another process is at .*: wait for it, or give another folder$"
-        ):
-            call()
-        seen.append(rows)
-
-    call(watch=again)
-    assert len(seen) == 3
-    call()  # now that the first is done
+def test_a_second_call_waits_for_the_first_and_goes_on_from_there(program, here, tmp_path, capfd):
+    call = functools.partial(
+        helpers.calibrate, program, simulation(), folder=tmp_path, client=here, **OPTIONS
+    )
+    three = call(n=3)
+    (journal,) = tmp_path.glob("*.jsonl")
+    told, tables = "", []
+    with FileLock(journal.with_suffix(".lock")):
+        second = threading.Thread(target=lambda: tables.append(call(n=4)))
+        second.start()
+        end = time.monotonic() + 60
+        while "waiting for it" not in told and time.monotonic() < end:
+            told += capfd.readouterr().err
+            time.sleep(0.05)
+        assert "another process is at this table" in told
+        assert len(journal.read_bytes().splitlines()) == 3
+        assert not tables
+    second.join(60)
+    assert_frame_equal(tables[0].filter(pl.col("replication") < 3).drop("shrinkage"), three.drop("shrinkage"))
+    assert tables[0]["replication"].unique().to_list() == [0, 1, 2, 3]
 
 
 def test_resume_false_begins_anew(program, here, tmp_path):
