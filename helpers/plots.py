@@ -264,7 +264,7 @@ def rank_ecdf(
         p.line(*ends, color=color, line_width=2, legend_label=label)
     p.legend.visible = False
     legend = bokeh.models.Legend(items=p.legend[0].items, orientation="horizontal", border_line_color=None)
-    legend.click_policy, legend.ncols = "hide", 6
+    legend.click_policy, legend.ncols = "hide", 3  # more would not fit a phone
     p.add_layout(legend, "above")
     return p
 

@@ -42,24 +42,29 @@ def test_09_1_shapes():
     refused("09.1", {"too low": "below"}, "'too narrow'")
 
 
-def rank(rng, mean=4 / 5, sd=5**-0.5, n=99):
+def rank(rng, mean=4 / 5, sd=5**-0.5, n=99, change=lambda rank: rank):
     mu = rng.normal()
     y = rng.normal(mu, 0.5)
-    return (rng.normal(mean * y, sd, n) < mu).sum()
+    return change((rng.normal(mean * y, sd, n) < mu).sum()), y
 
 
 def test_09_2_own_rank():
     right("09.2", rank)
-    right("09.2", lambda rng: float(rank(rng)))
-    wrong("09.2", lambda rng: rank(rng, sd=1 / 5), "both ends")
-    wrong("09.2", lambda rng: rank(rng, sd=1), "middle", "wide")
-    wrong("09.2", lambda rng: 99 - rank(rng, mean=4 / 5) // 2, "large")
-    wrong("09.2", lambda rng: rank(rng) // 2, "small")
+    right("09.2", lambda rng: rank(rng, change=float))
+    wrong("09.2", lambda rng: rank(rng, sd=1 / 5), "both ends", "root")
+    wrong("09.2", lambda rng: rank(rng, mean=1 / 5), "both ends", "weight of y")
+    wrong("09.2", lambda rng: rank(rng, sd=1), "middle", "wide", "precision")
+    wrong("09.2", lambda rng: rank(rng, mean=1, sd=0.5), "even", "both, prior and measurement")
+    wrong("09.2", lambda rng: rank(rng, mean=0, sd=1), "even", "both, prior and measurement")
+    wrong("09.2", lambda rng: rank(rng, change=lambda r: 99 - r // 2), "large")
+    wrong("09.2", lambda rng: rank(rng, change=lambda r: r // 2), "small")
     wrong("09.2", lambda rng: rank(rng, n=400), "between 0 and 99")
-    wrong("09.2", lambda rng: rank(rng) / 2, "whole")
+    wrong("09.2", lambda rng: rank(rng, change=lambda r: r / 2), "whole")
     wrong("09.2", lambda rng: rank(np.random.default_rng(1)), "from rng")
+    wrong("09.2", lambda rng: (rank(rng)[0], 1), "one sign")
     refused("09.2", 17, "function")
-    refused("09.2", lambda rng: None, "one rank")
+    refused("09.2", lambda rng: None, "rank and y")
+    refused("09.2", lambda rng: rank(rng)[0], "rank and y")
 
 
 def table(n=60, seed=1, status="ok", scales=(3, 5, 5), mean=10, low=()):
@@ -97,7 +102,7 @@ def test_09_3_planted(planted):
     right("09.3", {"program": planted, "table": found})
     right("09.3", {"program": str(planted), "table": found.filter(pl.col("replication") < 30)})
     wrong("09.3", {"program": planted, "table": table()}, "60 replications", "beyond doubt")
-    wrong("09.3", {"program": helpers.stan_file("noncentered"), "table": found}, "what is right")
+    wrong("09.3", {"program": helpers.stan_file("noncentered"), "table": found}, "nothing that can be seen")
     wrong("09.3", {"program": planted, "table": found.filter(pl.col("replication") < 10)}, "10", "too few")
     wrong("09.3", {"program": planted, "table": found.filter(pl.col("parameter") != "tau")}, "tau")
     failed = {"program": planted, "table": table(status="timeout: a chain")}

@@ -47,26 +47,43 @@ def shapes(answer) -> str:
 def own_rank(answer) -> str:
     """Rank a true value among draws from a posterior that is known on paper."""
     rank = answers.function(answer, "the function rank itself")
-    ranks = [rank(np.random.default_rng([9, k])) for k in range(1000)]
-    for r in ranks:
-        if not isclose(x := answers.number(r, "a function that returns one rank, a whole number"), round(x)):
+    wanted = "a function that returns two things, the rank and y"
+    given = [answers.parts(rank(np.random.default_rng([9, k])), 2, wanted) for k in range(1000)]
+    for r, _ in given:
+        if not isclose(x := answers.number(r, wanted), round(x)):
             raise Again(f"A rank is a number of draws, so it is whole. This one is {x:g}.")
         if not 0 <= x <= 99:
             raise Again(f"A rank among 99 draws is between 0 and 99. This one is {x:g}.")
-    if len(set(ranks)) == 1:
+    ranks = np.array([int(r) for r, _ in given])
+    y = np.array([answers.number(value, wanted) for _, value in given])
+    if np.ptp(ranks) == 0:
         raise Again("All ranks are the same. Are all random numbers taken from rng?")
-    test = rank_test(pl.DataFrame({"parameter": "mu", "rank": [int(r) for r in ranks], "draws": 99}), SURE)
-    if test["inside"].item():
+
+    def even(ranks):
+        return rank_test(pl.DataFrame({"parameter": "mu", "rank": ranks, "draws": 99}), SURE)["inside"].item()
+
+    if even(ranks):
+        if (y > 0).all() or (y < 0).all():
+            raise Again("All your y have one sign, and the model's have not. Is the second number y?")
+        if not (even(ranks[y > 0]) and even(ranks[y < 0])):
+            raise Again(
+                "Over all replications the ranks are even, but not among those with y above 0, or below, "
+                "alone. Does your posterior use both, prior and measurement?"
+            )
         return "A thousand ranks, and even. Nobody had to know the posterior of any one of them to see that."
-    ends, middle = np.mean([r < 10 or r >= 90 for r in ranks]), np.mean([30 <= r < 70 for r in ranks])
-    side = np.mean(ranks) - 49.5
+    ends, middle = np.mean((ranks < 10) | (ranks >= 90)), np.mean((ranks >= 30) & (ranks < 70))
     if ends > 0.2 and middle < 0.4:
-        raise Again("The ranks pile up at both ends: your posterior is too narrow, or off to either side.")
+        raise Again(
+            "The ranks pile up at both ends: your posterior is too narrow, or off to either side. "
+            "Is the weight of y right, and the sd a root?"
+        )
     if ends < 0.2 and middle > 0.4:
-        raise Again("The ranks are in the middle too often: your posterior is too wide. Is its sd a root?")
-    raise Again(
-        f"The ranks are not even; they are too {'large' if side > 0 else 'small'}. Is the mean right?"
-    )
+        raise Again(
+            "The ranks are in the middle too often: your posterior is too wide. "
+            "Is the precision 1/sd² of prior and measurement, added up, and the sd one over its root?"
+        )
+    side = "large" if ranks.mean() > 49.5 else "small"
+    raise Again(f"The ranks are not even; they are too {side}. Is the mean right?")
 
 
 @cache
@@ -89,8 +106,8 @@ def planted(answer) -> str:
     samples = programs.sample(program, data, adapt_delta=0.99)
     if programs.agrees(samples, exact, ["theta", "tau", "sigma"]):
         raise Again(
-            "Of the 47 cells your program says what is right. Is the mistake in it, "
-            "and does it change what is computed?"
+            "With the 47 cells your mistake changes nothing that can be seen: is it in the program? "
+            "A prior that the data overrule is like that, too. Take a larger one."
         )
     test = rank_test(table, SURE)
     outside = test.filter(~pl.col("inside"))["parameter"].to_list()
