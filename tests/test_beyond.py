@@ -1,5 +1,6 @@
 """The page "Beyond one machine": its commands do what it says, and its numbers are those of the table."""
 
+import os
 import re
 import shutil
 import sys
@@ -90,7 +91,7 @@ def test_commands_of_the_page_calibrate_and_a_worker_killed_by_them_leaves_no_tr
     assert len(seen) == N, "none was handed over twice"
 
 
-@pytest.mark.skipif(not shutil.which("openssl"), reason="no openssl")
+@pytest.mark.skipif(not (shutil.which("openssl") or os.environ.get("CI")), reason="no openssl")
 def test_certificates_of_the_page_let_in_who_has_them_and_nobody_else(terminals, monkeypatch):
     text = bench.PAGE.read_text("utf-8").split("### Certificates")[1].split("\n## ")[0]
     key, scheduler, worker, client = re.findall(r"^```\w+\n(.*?)^```", text, re.MULTILINE | re.DOTALL)

@@ -3,31 +3,11 @@
 import numpy as np
 import polars as pl
 import pytest
+from test_checks_05_08 import refused, right, wrong
 
 import helpers
 
 NAMES = ["theta", "tau", "sigma"]
-
-
-def right(number, answer):
-    verdict = helpers.check(number, answer)
-    assert verdict, verdict.text
-
-
-def wrong(number, answer, *words):
-    """The answer is wrong, and the hint has these words in it."""
-    verdict = helpers.check(number, answer)
-    assert not verdict
-    assert [word for word in words if word not in verdict.text] == [], verdict.text
-
-
-def refused(number, answer, *words):
-    """The answer is not of the kind that was asked for, and one line says so."""
-    with pytest.raises(TypeError) as caught:
-        helpers.check(number, answer)
-    text = str(caught.value)
-    assert "\n" not in text
-    assert [word for word in words if word not in text] == [], text
 
 
 def test_09_1_shapes():
