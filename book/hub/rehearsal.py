@@ -221,13 +221,30 @@ def wrong(lesson: str, scores: list[dict]) -> list[str]:
     ]
 
 
-async def measure(scratch: Path, peaks: dict[str, float]) -> None:
-    """Keep the highest memory (PSS, in GB) of each user, and of all of the rehearsal together."""
+async def open_to_strangers(run: dict, scratch: Path) -> list[str]:
+    """Find addresses that give content to somebody without a token, of the Hub, its proxy and the servers."""
+    ports, opened = set(run["ports"]), []
+    for process in processes(scratch):
+        if "jupyterhub.singleuser" in process.cmdline():
+            ports |= {c.laddr.port for c in process.net_connections("tcp") if c.status == "LISTEN"}
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as http:
+        for port in sorted(ports):
+            for user in run["users"]:
+                for path in ("hub/api/users", "api/routes", f"user/{user}/api/contents", f"user/{user}/lab"):
+                    url = f"http://127.0.0.1:{port}/{path}"
+                    async with http.get(url, allow_redirects=False) as answer:
+                        opened += [url] if answer.status == 200 else []
+    return opened
+
+
+async def measure(scratch: Path, peaks: dict[str, float], listening: set[str]) -> None:
+    """Keep the highest memory (PSS, in GB) of each user and of all together, and who may reach a socket."""
     while True:
         now = collections.Counter()
         for process in await asyncio.to_thread(processes, scratch):
             try:
                 user = process.environ().get("JUPYTERHUB_USER", "hub")
+                listening |= {c.laddr.ip for c in process.net_connections("tcp") if c.status == "LISTEN"}
                 pss = Path(f"/proc/{process.pid}/smaps_rollup").read_text().split("Pss:")[1].split()[0]
             except (psutil.Error, OSError, IndexError):
                 continue
@@ -242,7 +259,7 @@ async def attend(run: dict, scratch: Path, hub: subprocess.Popen, lessons: list[
     """Let all users start their servers and run the lessons, all at once."""
     headers = {"Authorization": f"token {run['token']}"}
     timeout = aiohttp.ClientTimeout(total=None, sock_read=1800)
-    url, up, done, wrongs, peaks = run["url"], {}, {}, {}, {}
+    url, up, done, wrongs, peaks, listening = run["url"], {}, {}, {}, {}, set()
     async with aiohttp.ClientSession(headers=headers, timeout=timeout) as http:
         for _ in range(120):
             try:
@@ -252,7 +269,7 @@ async def attend(run: dict, scratch: Path, hub: subprocess.Popen, lessons: list[
                 if hub.poll() is not None:
                     raise Failed(f"the Hub did not start:\n{(scratch / 'hub' / 'log').read_text()}") from None
                 await asyncio.sleep(0.5)
-        watch = asyncio.create_task(measure(scratch, peaks))
+        watch = asyncio.create_task(measure(scratch, peaks, listening))
         begin = time.monotonic()
 
         async def one(user: str):
@@ -265,9 +282,11 @@ async def attend(run: dict, scratch: Path, hub: subprocess.Popen, lessons: list[
 
         problems = await asyncio.gather(*(one(user) for user in run["users"]), return_exceptions=True)
         watch.cancel()
+        opened = await open_to_strangers(run, scratch)
     failed = {user: str(p) or repr(p) for user, p in zip(run["users"], problems, strict=True) if p}
     compiles = (scratch / "compiles").read_text().split()
-    return {"up": up, "done": done, "wrong": wrongs, "failed": failed, "compiles": compiles, "peaks": peaks}
+    seen = {"up": up, "done": done, "wrong": wrongs, "failed": failed, "compiles": compiles}
+    return seen | {"peaks": peaks, "listening": listening, "opened": opened}
 
 
 def rehearse(users: int, shared: bool = True, lessons: list[str] | None = None) -> dict:
@@ -286,7 +305,8 @@ def rehearse(users: int, shared: bool = True, lessons: list[str] | None = None) 
     -------
     dict
         For each user seconds until the server was ``up`` and until the last lesson was ``done``, what was
-        ``wrong``, what ``failed``, and the ``peaks`` of memory in GB; the users behind the ``compiles``.
+        ``wrong``, what ``failed``, and the ``peaks`` of memory in GB; the users behind the ``compiles``;
+        the addresses where anything was ``listening``, and those ``opened`` to somebody without a token.
     """
     scratch = Path(tempfile.mkdtemp(prefix="class-"))
     guard = subprocess.Popen(
