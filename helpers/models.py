@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import difflib
 import glob
 import hashlib
 import json
@@ -9,6 +10,7 @@ import logging
 import os
 import re
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -55,7 +57,7 @@ def stan_file(name: str | os.PathLike) -> Path:
     Raises
     ------
     FileNotFoundError
-        If there is no such program; the message lists those there are.
+        If there is no such program; the message names the nearest, and lists those there are.
     """
     path = Path(name).expanduser()
     if path.suffix == ".stan" and (path.is_file() or len(path.parts) > 1):
@@ -67,7 +69,9 @@ def stan_file(name: str | os.PathLike) -> Path:
         if (folder / path.with_suffix(".stan")).is_file():
             return folder / path.with_suffix(".stan")
     known = sorted({program.stem for folder in folders for program in folder.glob("*.stan")})
-    raise FileNotFoundError(f"no Stan program {str(name)!r}; there are {', '.join(known) or 'none'}")
+    near = difflib.get_close_matches(path.with_suffix("").name.lower(), known, n=1)
+    meant = f" (did you mean {near[0]!r}?)" if near else ""
+    raise FileNotFoundError(f"no Stan program {str(name)!r}{meant}; there are {', '.join(known) or 'none'}")
 
 
 def _folders() -> list[Path]:
@@ -106,12 +110,18 @@ def stan_model(name: str | os.PathLike, **options: Any) -> "cmdstanpy.CmdStanMod
     TypeError, ValueError
         If an option is not one of these three, or not one that cmdstanpy knows.
     OSError
-        If the cache cannot be written; the message says where it is and how to move it.
+        If the cache cannot be written, or if others could change what is in it; the message says where it
+        is and how to move it.
 
     Notes
     -----
     The cache is the user's own: the platform's cache folder, or the one that the environment variable
     ``STAN_MODEL_CACHE`` names. Programs unused for 30 days are removed from it.
+
+    ``STAN_MODEL_CACHE`` may also name a folder that somebody filled for all, such as root for a class. What
+    it lacks goes into the user's own cache. A compiled program is run only if nobody but the user, root and
+    the owner of this module (who could make the user run anything as it is) can change it, or put another
+    in its place: all else is as if it were not there.
     """
     from cmdstanpy.compilation import CompilerOptions
     from cmdstanpy.utils import get_logger
@@ -132,17 +142,18 @@ def stan_model(name: str | os.PathLike, **options: Any) -> "cmdstanpy.CmdStanMod
     for folder in (source.parent, *_folders()):  # a copy of a program may include what the original did
         if folder.is_dir():
             compiler.add_include_path(str(folder))
-    entry = _cache() / f"{source.stem}-{_key(source, compiler)}"
-
-    # CmdStan builds its own parts for new C++ options inside its own folder: those compiles take turns.
-    lock = entry.with_name("cpp-options") if compiler.cpp_options else entry
-    if _fault(entry / source.stem):
-        if not os.access(entry.parent, os.W_OK):
-            raise OSError(f"cannot write to {entry.parent}: set STAN_MODEL_CACHE to a folder of your own")
-        with FileLock(f"{lock}.lock"):
-            if _fault(entry / source.stem):  # another process may have compiled it while we waited
-                _compile(source, entry, compiler)
-    with contextlib.suppress(PermissionError):  # a cache shared by a class: its owner keeps it in use
+    key = f"{source.stem}-{_key(source, compiler)}"
+    shared = os.environ.get("STAN_MODEL_CACHE")
+    entry = Path(shared).expanduser().resolve() / key if shared else None
+    if entry is None or _fault(entry / source.stem):
+        entry = _cache() / key
+        # CmdStan builds its own parts for new C++ options inside its own folder: those compiles take turns.
+        lock = entry.with_name("cpp-options") if compiler.cpp_options else entry
+        if _fault(entry / source.stem):
+            with FileLock(f"{lock}.lock"):
+                if _fault(entry / source.stem):  # another process may have compiled it while we waited
+                    _compile(source, entry, compiler)
+    with contextlib.suppress(OSError):  # a cache shared by a class: its owner keeps it in use
         os.utime(entry)
     return _model(entry / source.name, compiler, exe_file=entry / source.stem)
 
@@ -158,15 +169,43 @@ def _model(program: Path, compiler: "CompilerOptions", **options: Any) -> "cmdst
 
 
 def _cache() -> Path:
-    """Folder of the compiled programs, made if need be."""
-    named = os.environ.get("STAN_MODEL_CACHE")
-    folder = Path(named) if named else platformdirs.user_cache_path("hierarchical-models") / "stan"
-    folder = folder.expanduser().resolve()
+    """Folder in which this user's programs are compiled, made if need be."""
+    named, mine = os.environ.get("STAN_MODEL_CACHE"), platformdirs.user_cache_path("hierarchical-models")
+    folder = Path(named).expanduser().resolve() if named else mine / "stan"
+    if named and folder.exists() and (folder.stat().st_uid != os.geteuid() or not os.access(folder, os.W_OK)):
+        folder = mine / "stan"  # a class shares the one that is named, and only its owner compiles there
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(0o755, parents=True, exist_ok=True)
     except OSError as error:
         raise OSError(f"cannot make {folder} ({error.strerror}): set STAN_MODEL_CACHE to another") from None
+    folder = folder.resolve()
+    if not os.access(folder, os.W_OK):
+        raise OSError(f"cannot write to {folder}: set STAN_MODEL_CACHE to a folder of your own")
+    if other := _changeable(folder):
+        raise OSError(
+            f"others may change {other}, so what is compiled in {folder} would not be safe to run: "
+            f"`chmod go-w {other}`, or set STAN_MODEL_CACHE to a folder of your own"
+        )
     return folder
+
+
+def _changeable(path: Path) -> Path | None:
+    """Find what of a resolved path another user could change or replace; None if nothing."""
+    trusted = {0, os.geteuid(), Path(__file__).stat().st_uid}
+    for place in (path, *path.parents):
+        info = place.lstat()
+        if info.st_uid not in trusted or stat.S_ISLNK(info.st_mode):
+            return place
+        # In a sticky folder, such as /tmp, only its owner can rename what is there. Some systems let
+        # the group write to everything: what is in a folder of our own is looked at for itself.
+        loose = (
+            stat.S_IWOTH
+            if info.st_uid == os.geteuid() and stat.S_ISDIR(info.st_mode)
+            else stat.S_IWOTH | stat.S_IWGRP
+        )
+        if info.st_mode & loose and not (stat.S_ISDIR(info.st_mode) and info.st_mode & stat.S_ISVTX):
+            return place
+    return None
 
 
 def _key(source: Path, compiler: "CompilerOptions") -> str:
@@ -205,6 +244,8 @@ def _fault(executable: Path) -> str:
     """Say why a compiled program does not start; empty if it does, being whole, with its libraries there."""
     if not executable.is_file():
         return "it is not there"
+    if other := _changeable(executable):
+        return f"others may change {other}"
     try:
         tried = subprocess.run([executable, "info"], capture_output=True, text=True, timeout=60)
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -241,6 +282,8 @@ def _compile(source: Path, entry: Path, compiler: "CompilerOptions") -> None:
         except ValueError as error:
             hint = "run it again; if that fails too, is the disk full, or was the cache deleted meanwhile?"
             raise StanError(f"Stan accepts {source}, but the C++ compiler fails: {hint}\n{error}") from None
+        for path in (folder, *folder.iterdir()):
+            path.chmod(path.stat().st_mode & ~0o022)  # a umask may let the group write
         if fault := _fault(executable):
             raise StanError(f"{source} compiles, but the result does not start: {fault}")
         for path in folder.iterdir():  # objects and C++ of no further use

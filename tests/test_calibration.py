@@ -552,7 +552,7 @@ def refuse(error, words, options):
 @pytest.mark.parametrize(
     ("error", "words", "options"),
     [
-        (FileNotFoundError, "no Stan program 'centred'; there are", {"program": "centred"}),
+        (FileNotFoundError, "no Stan program 'centred' (did you mean 'centered'?)", {"program": "centred"}),
         (TypeError, "program is 3: give the name", {"program": 3}),
         (TypeError, "simulate is a dict: give a function", {"simulate": {}}),
         (ValueError, "n is 0: give the number of replications", {"n": 0}),

@@ -145,12 +145,18 @@ def test_a_failing_compiler_is_not_blamed_on_the_program(cache, tmp_path):
 
 
 def test_a_name_that_is_not_there_is_answered_with_those_that_are(monkeypatch):
-    with pytest.raises(FileNotFoundError, match=r"no Stan program 'centred'; there are .*centered"):
-        helpers.stan_model("centred")
+    with pytest.raises(FileNotFoundError, match=r"no Stan program 'nothing'; there are .*centered"):
+        helpers.stan_model("nothing")
     with pytest.raises(FileNotFoundError, match=r"no Stan program at .*nowhere/to\.stan"):
         helpers.stan_model("nowhere/to.stan")
     monkeypatch.chdir(COURSE / "lessons")
     assert helpers.stan_file("centered.stan") == helpers.stan_file("centered")
+
+
+@pytest.mark.parametrize("name", ["centred", "Centered", "centerd.stan"])
+def test_a_misspelt_name_is_answered_with_the_nearest(name):
+    with pytest.raises(FileNotFoundError, match=r"\(did you mean 'centered'\?\)"):
+        helpers.stan_file(name)
 
 
 def test_an_unknown_option_is_refused():
@@ -208,3 +214,89 @@ helpers.stan_model("funnel").sample(chains=1, show_progress=False, seed=1)
 """
     run = subprocess.run([sys.executable, "-c", code], cwd=COURSE, capture_output=True, text=True)
     assert (run.returncode, run.stderr) == (0, "")
+
+
+root = pytest.mark.skipif(
+    os.geteuid() != 0 and not os.environ.get("CI"), reason="only root can ask as two other users"
+)
+
+
+def ask_as(uid: int, source: Path, shared: Path) -> tuple[Path, str]:
+    """Have user `uid`, whose home is beside `source`, compile it; return the executable and what was said."""
+    home = source.parent.parent / str(uid)
+    home.mkdir(exist_ok=True)
+    os.chown(home, uid, uid)
+    # Everything may be read, as the Python that runs this may lie in a closed home; what may be written,
+    # and who owns what, is as for any user.
+    may = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
+    command = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", *may]
+    kept = {name: os.environ[name] for name in ("PATH", "MAKE", "PYTHONPATH") if name in os.environ}
+    environ = kept | {"HOME": str(home), "CMDSTAN": cmdstanpy.cmdstan_path(), "STAN_MODEL_CACHE": str(shared)}
+    asked = [*command, sys.executable, "-c", ASK, source]
+    done = subprocess.run(asked, env=environ, cwd="/", capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return Path(done.stdout.strip()), done.stderr
+
+
+@pytest.fixture
+def open_folder(quick, tmp_path):
+    """A folder that any user can reach and write to, with a log of compiles that they can add to."""
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o711)
+    (tmp_path / "compiles").touch()
+    (tmp_path / "compiles").chmod(0o666)
+    quick.mkdir()
+    return quick
+
+
+@root
+def test_a_cache_that_root_filled_serves_all_and_edits_go_to_the_users_own(open_folder, tmp_path):
+    open_folder.chmod(0o755)
+    source = program(tmp_path / "course")
+    first = Path(helpers.stan_model(source).exe_file)
+    for uid in (61001, 61002):
+        assert ask_as(uid, source, open_folder)[0] == first
+    assert compiles(open_folder) == 1
+    source.write_text(PROGRAM.replace("1", "2"))
+    mine = ask_as(61001, source, open_folder)[0]
+    assert mine.is_relative_to(tmp_path / "61001" / ".cache")
+    assert ask_as(61001, source, open_folder)[0] == mine
+    assert compiles(open_folder) == 2
+
+
+@root
+@pytest.mark.parametrize("mode", [0o777, 0o1777])
+def test_nobody_runs_what_another_user_put_into_an_open_cache(open_folder, tmp_path, mode):
+    os.chown(open_folder, 61001, 61001)
+    open_folder.chmod(mode)
+    source = program(tmp_path / "course")
+    theirs = ask_as(61001, source, tmp_path / "61001" / "put")[
+        0
+    ]  # where a program of theirs would be found by all
+    planted = open_folder / theirs.parent.name
+    shutil.copytree(theirs.parent, planted)
+    (planted / theirs.name).write_text(f"#!/bin/sh\nid -u >> {tmp_path}/ran\n")
+    for path in (planted, *planted.iterdir()):
+        os.chown(path, 61001, 61001)
+        path.chmod(0o755)
+    (tmp_path / "ran").touch()
+    (tmp_path / "ran").chmod(0o666)
+    mine = ask_as(61002, source, open_folder)[0]
+    assert mine.is_relative_to(tmp_path / "61002" / ".cache")
+    assert (tmp_path / "ran").read_text() == ""
+
+
+@root
+@pytest.mark.parametrize("what", ["executable", "entry", "cache"])
+def test_a_program_of_root_that_others_may_change_is_not_run(open_folder, tmp_path, what):
+    source = program(tmp_path / "course")
+    first = Path(helpers.stan_model(source).exe_file)
+    loose = {"executable": first, "entry": first.parent, "cache": open_folder}[what]
+    loose.chmod(0o777)
+    assert ask_as(61001, source, open_folder)[0].is_relative_to(tmp_path / "61001" / ".cache")
+
+
+def test_a_cache_of_ones_own_that_all_may_write_to_is_refused_with_the_remedy(open_folder, tmp_path):
+    open_folder.chmod(0o777)
+    with pytest.raises(OSError, match=f"others may change {open_folder}.*`chmod go-w {open_folder}`"):
+        helpers.stan_model(program(tmp_path / "mine"))
