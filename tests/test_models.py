@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -18,6 +19,15 @@ import helpers
 COURSE = Path(__file__).parent.parent
 PROGRAM = "parameters { real x; } model { x ~ normal(0, 1); }\n"
 ASK = "import sys, helpers; print(helpers.stan_model(sys.argv[1]).exe_file)"
+
+
+@pytest.fixture
+def tmp_path():
+    """A folder to which every user of the machine finds the way, unlike pytest's own."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name).resolve()
+        folder.chmod(0o711)
+        yield folder
 
 
 @pytest.fixture
@@ -240,9 +250,7 @@ def ask_as(uid: int, source: Path, shared: Path) -> tuple[Path, str]:
 
 @pytest.fixture
 def open_folder(quick, tmp_path):
-    """A folder that any user can reach and write to, with a log of compiles that they can add to."""
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o711)
+    """A cache, made already, with a log of compiles that any user can add to."""
     (tmp_path / "compiles").touch()
     (tmp_path / "compiles").chmod(0o666)
     quick.mkdir()
@@ -270,9 +278,8 @@ def test_nobody_runs_what_another_user_put_into_an_open_cache(open_folder, tmp_p
     os.chown(open_folder, 61001, 61001)
     open_folder.chmod(mode)
     source = program(tmp_path / "course")
-    theirs = ask_as(61001, source, tmp_path / "61001" / "put")[
-        0
-    ]  # where a program of theirs would be found by all
+    # where a program of theirs would be found by all
+    theirs = ask_as(61001, source, tmp_path / "61001" / "put")[0]
     planted = open_folder / theirs.parent.name
     shutil.copytree(theirs.parent, planted)
     (planted / theirs.name).write_text(f"#!/bin/sh\nid -u >> {tmp_path}/ran\n")
