@@ -9,7 +9,7 @@ BIN := .venv/bin
 unexport MAKEFLAGS MFLAGS
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab book wasm handout lint test browser class claims notebooks seeds calibration picture bench lock clean FORCE
+.PHONY: help setup lab book wasm handout lint test browser class claims notebooks seeds calibration picture bench future floor audit lock clean FORCE
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 12
@@ -109,6 +109,15 @@ bench: setup ## time what should be fast, as ratios measured in one run: lessons
 	$(BIN)/python tests/bench_trees.py
 	$(BIN)/python tests/bench_pages.py
 	$(BIN)/python tests/bench_calibration.py
+
+TESTS ?=
+future: setup ## run the tests and build the book with the newest releases of everything: _build/future.md (TESTS=...)
+floor: setup ## the same with the oldest versions that pyproject.toml names: _build/floor.md
+future floor:
+	@$(BIN)/python book/drift.py $@ $(TESTS)
+
+audit: .venv/.ready ## look the locked packages up among the known vulnerabilities (asks PyPI)
+	$(BIN)/uv tool run --quiet pip-audit==2.10.1 -r requirements.txt --require-hashes --disable-pip
 
 lock: .venv/.ready ## pin the newest versions of all packages in requirements.txt
 	UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile pyproject.toml --group dev --upgrade --universal \

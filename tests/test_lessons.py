@@ -10,6 +10,7 @@ import jupytext
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from stanc import objections
 
 COURSE = Path(__file__).parent.parent
 LESSONS = sorted((COURSE / "lessons").glob("*.md"))
@@ -166,6 +167,10 @@ def test_code_of_every_solution_runs_and_asks_nothing_of_the_network(lesson, tmp
     folder = desk(tmp_path)
     NotebookClient(solved(lesson), timeout=600, resources={"metadata": {"path": str(folder)}}).execute()
     assert not asked.exists(), asked.read_text()
+    written = sorted(folder.glob("*.stan"))
+    assert {path.name: objections(path, COURSE / "stan") for path in written} == dict.fromkeys(
+        (path.name for path in written), ""
+    )
 
 
 @pytest.mark.parametrize(
