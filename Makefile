@@ -19,9 +19,10 @@ setup: .venv/.ready ## install the packages into .venv, and CmdStan unless there
 
 # The first Python that runs and is new enough; if none is, one that runs says what to do.
 PYTHONS := $(or $(PYTHON),python3.13 python3.12 python3 python)
-# A .venv whose Python is gone, or that was made in another folder, is made again.
-WHOLE := $(shell { test "$$(cat .venv/.ready)" = "$$(pwd -P)" && $(BIN)/python -c "" && echo yes; } 2>/dev/null)
-.venv/.ready: requirements.txt pyproject.toml $(if $(filter yes,$(WHOLE)),,FORCE)
+# A .venv whose Python is gone, that was made in another folder, or from other files, is made again.
+WHOLE := $(shell { test "$$(cat .venv/.ready)" = "$$(pwd -P)" && $(BIN)/python -c "" \
+  && cat requirements.txt pyproject.toml | cmp -s - .venv/made-from.txt && echo yes; } 2>/dev/null)
+.venv/.ready: $(if $(filter yes,$(WHOLE)),,FORCE)
 	@old=; \
 	for python in $(PYTHONS); do \
 	  if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null; \

