@@ -9,7 +9,7 @@ BIN := .venv/bin
 unexport MAKEFLAGS MFLAGS
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab book wasm handout lint test browser class claims notebooks seeds calibration picture bench future floor audit lock clean FORCE
+.PHONY: help setup lab book wasm handout lint test browser class claims notebooks seeds calibration picture bench future floor faults audit lock clean FORCE
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 12
@@ -116,6 +116,9 @@ future: setup ## run the tests and build the book with the newest releases of ev
 floor: setup ## the same with the oldest versions that pyproject.toml names: _build/floor.md
 future floor:
 	@$(BIN)/python book/drift.py $@ $(TESTS)
+
+faults: setup ## kill the genuine set-up of CmdStan twenty times, at random moments (twenty minutes)
+	$(BIN)/python tests/faults.py
 
 audit: .venv/.ready ## look the locked packages up among the known vulnerabilities (asks PyPI)
 	$(BIN)/uv tool run --quiet pip-audit==2.10.1 -r requirements.txt --require-hashes --disable-pip
