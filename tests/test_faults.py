@@ -139,7 +139,7 @@ def test_draws_that_were_cut_short_are_never_read(tmp_path, end):
     whole = Path(fit.runset.csv_files[0]).read_bytes()
     draws = whole[: whole.index(b"# \n#  Elapsed")]
     (tmp_path / "funnel_1.csv").write_bytes(draws[:-end])
-    with pytest.raises(ValueError, match="(?i)csv"):
+    with pytest.raises(ValueError, match=r"(?i)csv"):
         cmdstanpy.from_csv(str(tmp_path / "funnel_1.csv")).draws()
 
 

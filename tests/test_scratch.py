@@ -90,7 +90,8 @@ def test_a_forked_process_leaves_the_folder_of_its_parent_alone(temporary):
     # without the packages of `helpers`, some of which have threads, that forking would cut off
     out = run(
         "import atexit, importlib.util, os\n"
-        f"spec = importlib.util.spec_from_file_location('scratch', {str(COURSE / 'helpers' / 'scratch.py')!r})\n"
+        f"path = {str(COURSE / 'helpers' / 'scratch.py')!r}\n"
+        "spec = importlib.util.spec_from_file_location('scratch', path)\n"
         "scratch = importlib.util.module_from_spec(spec); spec.loader.exec_module(scratch)\n"
         "import cmdstanpy; scratch.claim()\n"
         "before = cmdstanpy._TMPDIR\n"
