@@ -29,6 +29,7 @@ import platformdirs
 import polars as pl
 from filelock import FileLock, Timeout
 
+from helpers.inputs import flag, frame, is_number, shown
 from helpers.models import _fault, _folders, _with_includes, stan_file, stan_model
 
 if TYPE_CHECKING:
@@ -160,10 +161,11 @@ def calibrate(
     with simulation-based calibration"; z-score and shrinkage after Betancourt.
     """
     _check_caller(client, watch)
-    if not _whole(n, 1):
-        raise ValueError(f"n is {n!r}: give the number of replications, 1 or more")
+    flag("resume", resume), flag("show_progress", show_progress)
+    if not _whole(n, 1) or n > 10**7:
+        raise ValueError(f"n is {shown(n)}: give the number of replications, 1 or more, 10^7 at most")
     if folder is not None and not isinstance(folder, str | os.PathLike):
-        raise TypeError(f"folder is {folder!r}: give the path of a folder")
+        raise TypeError(f"folder is {shown(folder)}: give the path of a folder")
     job = _job(program, simulate, seed, draws, timeout, options)
     folder = Path(folder or platformdirs.user_cache_path("hierarchical-models") / "calibrations")
     with _Journal(folder.expanduser() / f"{job.name}-{job.key}.jsonl") as journal:
@@ -228,11 +230,12 @@ def _differences(table: pl.DataFrame, probability: float) -> Iterator[tuple]:
     """Give for each parameter what is drawn and tested: its ECDF less the uniform one, and the band."""
     from arviz_stats.ecdf_utils import get_pointwise_confidence_band
 
+    frame("table", table)
     for column in ("parameter", "rank", "draws"):
         if column not in table.columns:
             raise ValueError(f"no column {column!r}: give a table of calibrate")
-    if not 0 < probability < 1:
-        raise ValueError(f"probability is {probability!r}: give a number between 0 and 1")
+    if not (is_number(probability) and 0 < probability < 1):
+        raise ValueError(f"probability is {shown(probability)}: give a number between 0 and 1")
     for (name,), rows in table.group_by("parameter", maintain_order=True):
         ranks, draws = rows["rank"].drop_nulls().to_numpy(), rows["draws"][0]
         if not len(ranks):
@@ -278,12 +281,14 @@ def _check_caller(client: Any, watch: Any) -> None:
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         sys.exit(1)  # a worker that imports a script without the guard; _local_client says so
     if client is not None and not isinstance(client, distributed.Client):
-        raise TypeError(f"client is {client!r}: give distributed.Client(...), with the scheduler's address")
+        raise TypeError(
+            f"client is {shown(client)}: give distributed.Client(...), with the scheduler's address"
+        )
     if client and (client.asynchronous or client.status != "running"):
         state = "asynchronous" if client.asynchronous else client.status
         raise ValueError(f"client is {state}: give one that is connected, and not asynchronous")
     if watch is not None and not callable(watch):
-        raise TypeError(f"watch is {watch!r}: give a function of the rows of a replication")
+        raise TypeError(f"watch is {shown(watch)}: give a function of the rows of a replication")
 
 
 def _job(program, simulate, seed, draws, timeout, options) -> _Job:
@@ -292,16 +297,18 @@ def _job(program, simulate, seed, draws, timeout, options) -> _Job:
     from cmdstanpy.cmdstan_args import SamplerArgs
 
     if not isinstance(program, str | os.PathLike):
-        raise TypeError(f"program is {program!r}: give the name of a program, or the path of a .stan file")
+        raise TypeError(
+            f"program is {shown(program)}: give the name of a program, or the path of a .stan file"
+        )
     source = stan_file(program)
     if not callable(simulate):
         raise TypeError(f"simulate is a {type(simulate).__name__}: give a function of a random generator")
     if not _whole(seed, 0):
-        raise ValueError(f"seed is {seed!r}: give a whole number, 0 or more")
+        raise ValueError(f"seed is {shown(seed)}: give a whole number, 0 or more")
     if not _whole(draws, 1):
-        raise ValueError(f"draws is {draws!r}: give the number of draws to rank among, 1 or more")
-    if not (isinstance(timeout, int | float) and 0 < timeout < math.inf):
-        raise ValueError(f"timeout is {timeout!r}: give the seconds that a fit may take, above 0")
+        raise ValueError(f"draws is {shown(draws)}: give the number of draws to rank among, 1 or more")
+    if not (is_number(timeout) and timeout > 0):
+        raise ValueError(f"timeout is {shown(timeout)}: give the seconds that a fit may take, above 0")
     known = inspect.signature(cmdstanpy.CmdStanModel.sample).parameters
     for name in options:
         if name in OURS:
@@ -311,7 +318,7 @@ def _job(program, simulate, seed, draws, timeout, options) -> _Job:
     options = {"chains": 4} | {name: value for name, value in options.items() if value is not None}
     for name, least in {"chains": 1, "iter_sampling": 1, "iter_warmup": 0, "thin": 1}.items():
         if not _whole(options.get(name, 1), least):
-            raise ValueError(f"{name} is {options[name]!r}: give a whole number, {least} or more")
+            raise ValueError(f"{name} is {shown(options[name])}: give a whole number, {least} or more")
     for name, value in options.items():
         if isinstance(value, list) and len(value) != options["chains"]:
             raise ValueError(f"{name} has {len(value)} entries: give one for each chain")
@@ -322,7 +329,7 @@ def _job(program, simulate, seed, draws, timeout, options) -> _Job:
         raise ValueError(f"cmdstanpy refuses the options of sample: {_in_a_line(error)}") from None
     available = options["chains"] * (options.get("iter_sampling", 1000) // options.get("thin", 1))
     if draws > available:
-        raise ValueError(f"draws is {draws}, but a fit has {available}: give a smaller number")
+        raise ValueError(f"draws is {shown(draws)}, but a fit has {available}: give a smaller number")
 
     model = stan_model(source)
     truth, data = example = _simulated(simulate, seed, 0)

@@ -3,10 +3,12 @@
 import re
 from collections.abc import Sequence
 from importlib.resources import files
-from numbers import Integral, Real
 
 import numpy as np
 import polars as pl
+
+from helpers.inputs import column as _column
+from helpers.inputs import entries, frame, generator, is_number, is_whole, shown
 
 # Names that Stan refuses: from the section "Reserved names" of its reference manual, and what the oldest
 # compiler we support (2.27) refuses beyond it, which is the words of C++.
@@ -23,6 +25,7 @@ operator or or_eq private protected public register reinterpret_cast short signe
 static_cast switch template this thread_local throw try typeid typename union unsigned using virtual volatile
 wchar_t xor xor_eq fvar STAN_MAJOR STAN_MINOR STAN_PATCH STAN_MATH_MAJOR STAN_MATH_MINOR STAN_MATH_PATCH
 """
+_MOST = 10**9  # observations to simulate: what memory holds
 
 
 def measurements() -> pl.DataFrame:
@@ -98,25 +101,28 @@ def simulate(
     >>> [data["J_1"], *(np.bincount(data[k])[1:].tolist() for k in ("index_1", "index_2"))]
     [2, [1, 3], [5, 5, 5, 5]]
     """
-    children = list(children) if np.iterable(children) else [children]
+    children = entries(children) or [children]
     K = len(children) - 1
     if K < 1:
-        raise ValueError(f"children is {children}: give the number of groups and of observations in each")
+        raise ValueError(
+            f"children is {shown(children)}: give the number of groups and of observations in each"
+        )
     means = [f"theta_{k + 1}" for k in range(K)]
     levels = [f"level_{k + 1}" for k in range(K)] if levels is None else _names(levels, "levels")
     if len(levels) != K or len({*levels, *means, "y"}) != 2 * K + 1:
-        raise ValueError(f"levels is {levels}: give {K} different names, other than y and {means[0]}")
-    tau = list(tau) if np.iterable(tau) else [tau] * K
+        raise ValueError(f"levels is {shown(levels)}: give {K} different names, other than y and {means[0]}")
+    tau = [tau] * K if entries(tau) is None else entries(tau)
     if len(tau) != K:
         raise ValueError(f"tau has length {len(tau)} for {K} levels: give one per level, or one for all")
     scales = {f"tau of level {level!r}": sd for level, sd in zip(levels, tau, strict=True)}
     for name, x in {"theta": theta, "sigma": sigma, **scales}.items():
         least, remedy = (-np.inf, "") if name == "theta" else (0, ", 0 or more")
-        if not (isinstance(x, Real) and np.isfinite(x) and x >= least):
-            raise ValueError(f"{name} is {x!r}: give a finite number{remedy}")
+        if not (is_number(x) and x >= least):
+            raise ValueError(f"{name} is {shown(x)}: give a finite number{remedy}")
+    tau, sigma = [sd + 0.0 for sd in tau], sigma + 0.0  # numpy takes no -0.0
     counts = _counts(children, levels)
 
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     columns, mean = {}, np.array([theta], dtype=float)
     for n, level, name, sd in zip(counts, levels, means, tau, strict=False):
         # Each node hands its labels and means down to its children; these are numbered from 1 again.
@@ -206,21 +212,20 @@ def stan_data(
 
 def _names(given, argument: str) -> list[str]:
     """Make a list of one name or several."""
-    names = [given] if isinstance(given, str) else list(given) if np.iterable(given) else []
+    names = [given] if isinstance(given, str) else entries(given) or []
     if not names:
-        raise ValueError(f"{argument} is {given!r}: name at least one column")
+        raise ValueError(f"{argument} is {shown(given)}: name at least one column")
+    for name in names:
+        if not isinstance(name, str):
+            raise TypeError(f"{argument} names {shown(name)}: give names of columns, which are text")
     return names
 
 
 def _check_frame(df, levels: list[str], values: list[str]) -> None:
     """Refuse what is not a frame with rows and each of the columns, named once."""
-    if not isinstance(df, pl.DataFrame):
-        kind = f"{type(df).__module__.split('.')[0]}.{type(df).__name__}"
-        remedies = {"polars.LazyFrame": "df.collect()", "pandas.DataFrame": "pl.from_pandas(df)"}
-        raise TypeError(f"df is a {kind}, not a polars frame: give {remedies.get(kind, 'pl.DataFrame(df)')}")
+    frame("df", df)
     for name in (names := [*levels, *values]):
-        if name not in df.columns:
-            raise ValueError(f"no column {name!r}; the frame has {', '.join(map(repr, df.columns))}")
+        _column(df, name)
         if names.count(name) > 1:
             raise ValueError(f"column {name!r} is named twice: name it once, as a level or as a value")
         if name in [f"{level}_stan" for level in levels]:
@@ -279,13 +284,17 @@ def _counts(children: list, levels: list[str]) -> list[np.ndarray]:
     """Write out the number of children of every node, one array a level."""
     counts, parents = [], 1
     for k, (given, what) in enumerate(zip(children, [*map(repr, levels), "observations"], strict=True)):
-        n = list(given) if np.iterable(given) else [given] * parents
+        n = entries(given)
+        if n is None:
+            if parents * (given if is_whole(given) else 1) > _MOST:
+                raise ValueError(f"children[{k}] ({what}) is {shown(given)}: give {_MOST:.0e} in all at most")
+            n = [given] * parents
         if len(n) != parents:
             raise ValueError(f"children[{k}] ({what}) is {len(n)} long, not {parents}: give one per parent")
         for i, x in enumerate(n):
-            if not isinstance(x, Integral) or x < 1:
-                place = f"children[{k}][{i}]" if np.iterable(given) else f"children[{k}]"
-                raise ValueError(f"{place} ({what}) is {x!r}: give a whole number, 1 or more")
+            if not is_whole(x) or x < 1:
+                place = f"children[{k}][{i}]" if entries(given) is not None else f"children[{k}]"
+                raise ValueError(f"{place} ({what}) is {shown(x)}: give a whole number, 1 or more")
         counts.append(np.array(n, dtype=np.int64))
         parents = sum(n)
     return counts

@@ -7,7 +7,6 @@ alone, which `helpers.quadrature` does.
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
-from numbers import Integral, Real
 
 import arviz
 import numpy as np
@@ -16,6 +15,7 @@ import xarray as xr
 from scipy.optimize import brentq
 from scipy.special import ndtr
 
+from helpers.inputs import flag, generator, is_number, is_whole, numbers, posterior, shown, text
 from helpers.plots import draws
 from helpers.quadrature import Rule, integral, invert, parts, to_t
 from helpers.tree import Tree, read_prior
@@ -76,6 +76,9 @@ def exact_posterior(
     >>> bool(post.quantile("theta", 0.05) < 10 < post.quantile("theta", 0.95))
     True
     """
+    shared_tau = flag("shared_tau", shared_tau)
+    if not (is_number(tolerance) and tolerance > 0):
+        raise ValueError(f"tolerance is {shown(tolerance)}: give a number above 0, such as 1e-8")
     tree = Tree(data, values, sigma)
     theta, spreads, sigma_prior = read_prior(prior, 1 if shared_tau else tree.K)
     names = ["tau"] if shared_tau else [f"tau[{k + 1}]" for k in range(tree.K)]
@@ -94,9 +97,9 @@ def _log_prior(name: str, given) -> Callable:
     """Log density on the positive numbers, from a scale or from a distribution."""
     if hasattr(given, "logpdf"):
         return given.logpdf
-    if not (isinstance(given, Real) and np.isfinite(given) and given > 0):
+    if not (is_number(given) and given > 0):
         raise ValueError(
-            f"prior of {name} is {given!r}: give a scale above 0, or a distribution with a logpdf"
+            f"prior of {name} is {shown(given)}: give a scale above 0, or a distribution with a logpdf"
         )
     return lambda x: np.log(2 / np.pi) / 2 - np.log(given) - (x / given) ** 2 / 2
 
@@ -126,6 +129,11 @@ def score(samples, exact: "ExactPosterior", below: float = 0.1) -> pl.DataFrame:
     ValueError
         If the samples lack one of the parameters.
     """
+    if not isinstance(exact, ExactPosterior):
+        raise TypeError(f"exact is {shown(exact)}: give what exact_posterior gives")
+    posterior("samples", samples)
+    if not is_number(below):
+        raise ValueError(f"below is {shown(below)}: give a number, in the unit of the measurements")
     names = [name for name in exact.names if not name.startswith("theta_")]
     below = float(below)
     rows = [(name, _by_chain(samples, name), exact.mean(name)) for name in names]
@@ -206,7 +214,7 @@ class ExactPosterior:
         float or array, of the shape of `x`
         """
         self._check(name)
-        x = np.asarray(x, dtype=float)
+        x = numbers("x", x)
         if name in self._spreads:
             t, f = self._marginal(name)
             ratio = x / self._rule.centre[self._spreads.index(name)]
@@ -218,7 +226,7 @@ class ExactPosterior:
     def density(self, name: str, x: float | np.ndarray) -> float | np.ndarray:
         """Posterior density of a parameter at x, in 1 / unit of the measurements; arguments as in `cdf`."""
         self._check(name)
-        x = np.asarray(x, dtype=float)
+        x = numbers("x", x)
         if name in self._spreads:
             axis = self._spreads.index(name)
             p = [self._rule.slice(axis, point) if point >= 0 else 0.0 for point in x.ravel()]
@@ -249,9 +257,9 @@ class ExactPosterior:
             If there is no such parameter, or if a p is out of range.
         """
         self._check(name)
-        p = np.asarray(p, dtype=float)
+        p = numbers("p", p)
         if not np.all((p >= 1e-8) & (p <= 1 - 1e-8)):
-            raise ValueError(f"p is {p.tolist()}: give probabilities from 1e-8 to 1 - 1e-8")
+            raise ValueError(f"p is {shown(p.tolist())}: give probabilities from 1e-8 to 1 - 1e-8")
         if name in self._spreads:
             t, f = self._marginal(name)
             at = invert(p.ravel(), t, np.broadcast_to(f, (p.size, len(f))))
@@ -283,9 +291,9 @@ class ExactPosterior:
         float or array, shape (G,)
             Natural logarithm. Less `log_evidence` it is the posterior's, per unit of τ and of σ.
         """
-        tau = np.asarray(tau, dtype=float)
+        tau = numbers("tau", tau, above=0)
         columns = [tau] if self._spreads[0] == "tau" else list(np.moveaxis(tau, -1, 0))
-        columns += [] if sigma is None else [np.asarray(sigma, dtype=float)]
+        columns += [] if sigma is None else [numbers("sigma", sigma, above=0)]
         if len(columns) != len(self._spreads):
             raise ValueError(f"{len(columns)} spreads given: give {', '.join(self._spreads)}")
         x = np.array(np.broadcast_arrays(*columns))
@@ -315,15 +323,19 @@ class ExactPosterior:
             if it is given although it is known.
         """
         tree, names = self._tree, [name for name in self._spreads if name != "sigma"]
-        tau = np.asarray(tau, dtype=float)
+        tau = numbers("tau", tau)
+        if not tau.size:
+            raise ValueError("tau is empty: give at least one number, 0 or more")
         if len(names) > 1 and tau.shape[-1:] != (len(names),):
             raise ValueError(f"tau has shape {tau.shape}: give one for each of the {len(names)} levels")
         if not np.all((tau >= 0) & np.isfinite(tau)):
-            raise ValueError(f"tau is {tau.tolist()}: give finite numbers, 0 or more")
+            raise ValueError(f"tau is {shown(tau.tolist())}: give finite numbers, 0 or more")
         if sigma is not None and tree.known:
-            raise ValueError(f"sigma is {sigma!r}: leave it out, the errors of the measurements are known")
-        if sigma is not None and not (np.isfinite(sigma) and sigma > 0):
-            raise ValueError(f"sigma is {sigma!r}: give a finite number above 0")
+            raise ValueError(
+                f"sigma is {shown(sigma)}: leave it out, the errors of the measurements are known"
+            )
+        if sigma is not None and not (is_number(sigma) and sigma > 0):
+            raise ValueError(f"sigma is {shown(sigma)}: give a finite number above 0")
         tables = []
         for row in tau.reshape(-1, len(names)):
             mean, sd = self._given(row, sigma)
@@ -358,9 +370,9 @@ class ExactPosterior:
         ValueError
             If `n` is not a whole number above 0.
         """
-        if not isinstance(n, Integral) or n < 1:
-            raise ValueError(f"n is {n!r}: give a whole number of draws, 1 or more")
-        tree, rng = self._tree, np.random.default_rng(seed)
+        if not is_whole(n) or not 1 <= n <= 10**8:
+            raise ValueError(f"n is {shown(n)}: give a whole number of draws, 1 or more, 10^8 at most")
+        tree, rng = self._tree, generator(seed)
         x = self._rule.draw(n, rng)
         levels = [np.empty((1, n, size)) for size in tree.sizes]
         for part in parts(n, tree.nodes):
@@ -376,7 +388,7 @@ class ExactPosterior:
 
     def _check(self, name: str) -> None:
         """Refuse what is not one parameter."""
-        if name in self._mean:
+        if text("name", name) in self._mean:
             return
         words = dict.fromkeys(one.split("[")[0] for one in self.names)
         word = str(name).split("[")[0]
@@ -391,7 +403,9 @@ class ExactPosterior:
         raise ValueError(f"no parameter {name!r}: {remedy}")
 
     def _look_up(self, moments: dict, name: str) -> float | np.ndarray:
-        level = [x for one, x in moments.items() if one.startswith(f"{name}[")] if "[" not in name else []
+        level = (
+            [x for one, x in moments.items() if one.startswith(f"{name}[")] if "[" not in str(name) else []
+        )
         if level:
             return np.array(level)
         self._check(name)

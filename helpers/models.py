@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 import platformdirs
 from filelock import FileLock
 
+from helpers.inputs import shown
+
 if TYPE_CHECKING:
     import cmdstanpy
     from cmdstanpy.compilation import CompilerOptions
@@ -60,6 +62,8 @@ def stan_file(name: str | os.PathLike) -> Path:
     FileNotFoundError
         If there is no such program; the message names the nearest, and lists those there are.
     """
+    if not isinstance(name, str | os.PathLike) or not str(name).strip("./ "):
+        raise TypeError(f"name is {shown(name)}: give the name of a program, or the path of a .stan file")
     path = Path(name).expanduser()
     if path.suffix == ".stan" and (path.is_file() or len(path.parts) > 1):
         if not path.is_file():

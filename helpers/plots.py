@@ -14,6 +14,8 @@ import polars as pl
 
 from helpers.calibration import _differences
 from helpers.data import _check_frame, _check_labels, _names
+from helpers.inputs import column as _column
+from helpers.inputs import frame, is_number, mapping, near, posterior, shown, text
 
 # Okabe and Ito's, safe for all eyes
 COLORS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00"]
@@ -148,6 +150,9 @@ def funnel(
     ValueError
         If a name is not one of a single parameter of every sampler; see `draws`.
     """
+    mapping("samples", samples, 'give a dictionary, such as {"centered": samples}')
+    if not samples:
+        raise ValueError('samples is empty: give at least one, such as {"centered": samples}')
     options = {"width": 370, "height": 380, "y_axis_type": "log", "y_range": (3e-4, 3)}
     options |= {"tools": "pan,box_zoom,wheel_zoom,reset", "toolbar_location": "above"} | kwargs
     axes = {"x_axis_label": "θ (a.u.)", "y_axis_label": "τ (a.u.)", "x_range": (9, 12.3)}
@@ -204,12 +209,16 @@ def dots(table: pl.DataFrame, estimate: str, exact: float, **kwargs) -> bokeh.pl
     ValueError
         If the table has no column `estimate`.
     """
-    if estimate not in table.columns:
-        raise ValueError(f"no column {estimate!r}; the table has {', '.join(map(repr, table.columns))}")
+    _column(frame("table", table), estimate, "table")
+    if not is_number(exact):
+        raise ValueError(f"exact is {shown(exact)}: give a finite number")
     palette = [COLORS[i] for i in (0, 4, 1, 5, 2, 3)]  # pale and strong of blue, of orange, ...
     options = {"cats": "run", "spread": "jitter", "palette": palette, "toolbar_location": None}
     options |= {"frame_width": 430, "frame_height": 230, "marker_kwargs": {"alpha": 0.8, "size": 7}}
     options |= {"x_axis_label": f"{estimate}, estimated by one run"} | kwargs
+    cats = options["cats"]
+    for name in [] if cats is None else [cats] if isinstance(cats, str) else cats:
+        _column(table, name, "table")
     p = iqplot.strip(table, q=estimate, **options)
     p.add_layout(bokeh.models.Span(location=exact, dimension="height", line_dash="dashed", line_width=2))
     where = {"x": exact, "x_offset": 5, "y": p.frame_height - 2, "y_units": "screen"}
@@ -245,7 +254,9 @@ def rank_ecdf(
     ValueError
         If a table is not one of `calibrate`; see `rank_test`.
     """
-    single = isinstance(tables, pl.DataFrame)
+    single = not isinstance(tables, Mapping)
+    if not single and not tables:
+        raise ValueError("tables is empty: give at least one table of calibrate")
     lines = []
     for label, table in ({"": tables} if single else tables).items():
         for name, *numbers in _differences(table, probability):
@@ -289,10 +300,11 @@ def draws(tree, name: str) -> np.ndarray:
         If there is no such parameter, or the name is not one of a single number.
     """
     variable, index = _parse(name)
-    posterior = tree["posterior"]
-    if variable not in posterior:
-        raise ValueError(f"no {variable!r}; the posterior has {', '.join(map(str, posterior.data_vars))}")
-    values = posterior[variable].transpose("chain", "draw", ...).to_numpy()
+    group = posterior("tree", tree)
+    if variable not in group:
+        there = ", ".join(map(str, group.data_vars))
+        raise ValueError(f"no {variable!r}{near(variable, group.data_vars)}; the posterior has {there}")
+    values = group[variable].transpose("chain", "draw", ...).to_numpy()
     sizes = values.shape[2:]
     if len(index) != len(sizes):
         one = f"'{variable}{[1] * len(sizes)}'" if sizes else f"{variable!r}"
@@ -305,9 +317,9 @@ def draws(tree, name: str) -> np.ndarray:
 
 def _parse(name: str) -> tuple[str, list[int]]:
     """Take ``theta_1[2]`` apart, into the variable and its indices."""
-    match = re.fullmatch(r"(\w+)(?:\[(\d+(?:,\s*\d+)*)\])?", name)
+    match = re.fullmatch(r"(\w+)(?:\[(\d+(?:,\s*\d+)*)\])?", text("name", name))
     if not match:
-        raise ValueError(f"name is {name!r}: write tau or theta_1[2]")
+        raise ValueError(f"name is {shown(name)}: write tau or theta_1[2]")
     return match[1], [int(i) for i in match[2].split(",")] if match[2] else []
 
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from numbers import Real
 
 import numpy as np
 import xarray as xr
 from scipy.sparse import csr_array
+
+from helpers.inputs import entries, flag, is_number, is_whole, mapping, near, numbers, posterior, shown, text
 
 PRIOR = {"theta": (10, 3), "tau": 5, "sigma": 5}
 
@@ -65,14 +66,15 @@ def tree_data(
     ([2, 3], [0, 0, 1, 2, 2], [2, 1, 1], [10.0, 9.0, 8.0])
     """
     sizes, parents, leaf, y, _ = _read(data, values, None)
+    shared_tau, write_nodes = flag("shared_tau", shared_tau), flag("write_nodes", write_nodes)
     K = len(sizes)
     first = np.cumsum([0, *sizes])  # nodes above each level
     n = np.bincount(leaf)
     mean = y.mean() + np.bincount(leaf, y - y.mean()) / n
     theta, taus, sigma = read_prior(prior, 1 if shared_tau else K)
     for name, scale in [*(("tau", tau) for tau in taus), ("sigma", sigma)]:
-        if not (isinstance(scale, Real) and np.isfinite(scale) and scale > 0):
-            raise ValueError(f"prior of {name} is {scale!r}: give the scale of a half-normal, above 0")
+        if not (is_number(scale) and scale > 0):
+            raise ValueError(f"prior of {name} is {shown(scale)}: give the scale of a half-normal, above 0")
     return {
         "K": K,
         "J": np.array(sizes),
@@ -113,7 +115,12 @@ def unflatten(samples: xr.DataTree, flat: Mapping) -> xr.DataTree:
     ValueError
         If the samples have another number of nodes than the data.
     """
-    named = samples["posterior"].to_dataset()
+    named = posterior("samples", samples).to_dataset()
+    if "tau" not in named:
+        raise ValueError(f"no 'tau'; the posterior has {', '.join(map(str, named.data_vars))}")
+    for item in ("shared_tau", "J"):
+        if item not in mapping("flat", flat, "give the dictionary that tree_data made"):
+            raise ValueError(f"flat has no {item!r}: give the dictionary that tree_data made")
     tau = named["tau"]
     if flat["shared_tau"]:
         named = named.drop_vars("tau").assign(tau=tau.squeeze(tau.dims[2:], drop=True))
@@ -250,13 +257,19 @@ def _product(mean, variance, other_mean, other_variance) -> tuple[np.ndarray, np
 
 def read_prior(prior: Mapping | None, taus: int) -> tuple[tuple[float, float], list, object]:
     """Fill in the priors of the lessons: mean and sd of θ, one entry for each of the τ, and σ."""
+    if prior is not None:
+        mapping("prior", prior, "give a dictionary with some of theta, tau and sigma")
     prior = PRIOR | dict(prior or {})
     if unknown := [name for name in prior if name not in PRIOR]:
-        raise ValueError(f"no prior for {unknown[0]!r}: give some of theta, tau and sigma")
+        meant = near(unknown[0], PRIOR)
+        raise ValueError(f"no prior for {shown(unknown[0])}{meant}: give some of theta, tau and sigma")
     theta, tau = prior["theta"], prior["tau"]
-    if np.shape(theta) != (2,) or not (np.all(np.isfinite(theta)) and theta[1] > 0):
-        raise ValueError(f"prior of theta is {theta!r}: give its mean and its standard deviation, above 0")
-    tau = list(tau) if np.iterable(tau) else [tau] * taus
+    pair = entries(theta) or []
+    if len(pair) != 2 or not (all(map(is_number, pair)) and pair[1] > 0):
+        raise ValueError(
+            f"prior of theta is {shown(theta)}: give its mean and its standard deviation, above 0"
+        )
+    tau = [tau] * taus if entries(tau) is None else entries(tau)
     if len(tau) != taus:
         raise ValueError(
             f"prior of tau has length {len(tau)}: give one, or one per level with shared_tau=False"
@@ -266,12 +279,12 @@ def read_prior(prior: Mapping | None, taus: int) -> tuple[tuple[float, float], l
 
 def _weights(weight, sizes: list[int]) -> np.ndarray:
     """Write out the weight of every node."""
-    levels = list(weight) if np.iterable(weight) else [weight] * len(sizes)
+    levels = [weight] * len(sizes) if entries(weight) is None else entries(weight)
     if len(levels) != len(sizes):
         raise ValueError(f"weight has length {len(levels)}: give one number, or {len(sizes)}, one per level")
     nodes = []
     for k, (given, size) in enumerate(zip(levels, sizes, strict=True), start=1):
-        w = np.asarray(given, dtype=float)
+        w = numbers(f"weight of level {k}", given)
         if w.shape not in ((), (size,)):
             raise ValueError(f"weight of level {k} has shape {w.shape}: give one number, or {size}")
         nodes.append(np.broadcast_to(w, size))
@@ -284,19 +297,27 @@ def _weights(weight, sizes: list[int]) -> np.ndarray:
 
 def _read(data: Mapping, values: str, sigma) -> tuple:
     """Check a dictionary such as `stan_data` gives: sizes, parents, leaves (from 0), values and errors."""
-    for name in ("J_1", "index_1", values):
+    mapping("data", data, "give the dictionary that stan_data made")
+    for name in ("J_1", "index_1", text("values", values)):
         if name not in data:
-            raise ValueError(f"no {name!r} in the data, which has {', '.join(data)}: see helpers.stan_data")
+            there = ", ".join(map(str, data))
+            raise ValueError(
+                f"no {name!r} in the data{near(name, data)}, which has {there}: see helpers.stan_data"
+            )
     levels = data.keys() - {values}  # which may be called J_2 themselves
     K = next(k for k in range(1, len(data) + 1) if f"J_{k + 1}" not in levels)
-    y = np.asarray(data[values], dtype=float)
+    y = _numeric(values, data[values])
     if y.ndim != 1 or not y.size:
         raise ValueError(f"{values!r} has shape {y.shape}: give at least one measurement, in one dimension")
-    sizes = [*(int(data[f"J_{k + 1}"]) for k in range(K)), y.size]
+    sizes = [data[f"J_{k + 1}"] for k in range(K)]
+    for k, size in enumerate(sizes, start=1):
+        if not is_whole(size) or size < 1:
+            raise ValueError(f"'J_{k}' is {shown(size)}: give the number of nodes of level {k}")
+    sizes = [*map(int, sizes), y.size]
     parents = []
     for k, (size, children) in enumerate(pairwise(sizes), start=1):
         name = f"index_{k}"
-        index = np.asarray(data.get(name, []))
+        index = _numeric(name, data.get(name, []))
         if index.shape != (children,):
             raise ValueError(
                 f"{name!r} has shape {index.shape}: give {children} numbers of nodes in level {k}"
@@ -309,7 +330,7 @@ def _read(data: Mapping, values: str, sigma) -> tuple:
         childless = np.bincount(parents[-1], minlength=size) == 0
         if childless.any():
             raise ValueError(f"node {childless.argmax() + 1} of level {k} has nothing below it: leave it out")
-    known = None if sigma is None else np.asarray(sigma, dtype=float)
+    known = None if sigma is None else _numeric("sigma", sigma)
     for name, x in [(values, y)] if known is None else [(values, y), ("sigma", known)]:
         if x.shape != y.shape:
             raise ValueError(f"{name!r} has shape {x.shape}: give one for each of the {y.size} measurements")
@@ -325,3 +346,11 @@ def _read(data: Mapping, values: str, sigma) -> tuple:
             "likes and no posterior exists: give more digits, or one measurement for each group"
         )
     return sizes[:-1], parents[:-1], leaf, y, known
+
+
+def _numeric(name: str, given) -> np.ndarray:
+    """Read an item of the data as numbers, which may be missing or infinite."""
+    try:
+        return np.asarray(given, dtype=float)
+    except (OverflowError, TypeError, ValueError):
+        raise ValueError(f"{name!r} is {shown(given)}: give numbers, in one dimension") from None

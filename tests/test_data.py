@@ -313,7 +313,7 @@ def named(name):
         ([], "y", "levels is []: name at least one column"),
         (None, "y", "levels is None: name at least one column"),
         ("day", [], "values is []: name at least one column"),
-        ("dya", "y", "no column 'dya'; the frame has 'day', 'day_stan', 'y'"),
+        ("dya", "y", "no column 'dya' (did you mean 'day'?); the frame has 'day', 'day_stan', 'y'"),
         ("day", ["y", "z"], "no column 'z'; the frame has 'day', 'day_stan', 'y'"),
         (["day", "day"], "y", "column 'day' is named twice"),
         ("day", ["y", "y"], "column 'y' is named twice"),
