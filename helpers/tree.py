@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from scipy.sparse import csr_array
 
-from helpers.inputs import entries, flag, is_number, is_whole, mapping, near, numbers, posterior, shown, text
+from helpers.inputs import entries, flag, is_number, is_whole, mapping, near, posterior, shown, text
 
 PRIOR = {"theta": (10, 3), "tau": 5, "sigma": 5}
 
@@ -284,7 +284,7 @@ def _weights(weight, sizes: list[int]) -> np.ndarray:
         raise ValueError(f"weight has length {len(levels)}: give one number, or {len(sizes)}, one per level")
     nodes = []
     for k, (given, size) in enumerate(zip(levels, sizes, strict=True), start=1):
-        w = numbers(f"weight of level {k}", given)
+        w = _numeric(f"weight of level {k}", given)
         if w.shape not in ((), (size,)):
             raise ValueError(f"weight of level {k} has shape {w.shape}: give one number, or {size}")
         nodes.append(np.broadcast_to(w, size))
@@ -300,10 +300,9 @@ def _read(data: Mapping, values: str, sigma) -> tuple:
     mapping("data", data, "give the dictionary that stan_data made")
     for name in ("J_1", "index_1", text("values", values)):
         if name not in data:
+            meant = near(name, data) if name == values else ""
             there = ", ".join(map(str, data))
-            raise ValueError(
-                f"no {name!r} in the data{near(name, data)}, which has {there}: see helpers.stan_data"
-            )
+            raise ValueError(f"no {name!r} in the data{meant}, which has {there}: see helpers.stan_data")
     levels = data.keys() - {values}  # which may be called J_2 themselves
     K = next(k for k in range(1, len(data) + 1) if f"J_{k + 1}" not in levels)
     y = _numeric(values, data[values])
@@ -311,13 +310,15 @@ def _read(data: Mapping, values: str, sigma) -> tuple:
         raise ValueError(f"{values!r} has shape {y.shape}: give at least one measurement, in one dimension")
     sizes = [data[f"J_{k + 1}"] for k in range(K)]
     for k, size in enumerate(sizes, start=1):
-        if not is_whole(size) or size < 1:
+        if np.ndim(size) or not is_whole(np.asarray(size).item()) or size < 1:
             raise ValueError(f"'J_{k}' is {shown(size)}: give the number of nodes of level {k}")
     sizes = [*map(int, sizes), y.size]
     parents = []
     for k, (size, children) in enumerate(pairwise(sizes), start=1):
         name = f"index_{k}"
-        index = _numeric(name, data.get(name, []))
+        if name not in data:
+            raise ValueError(f"no {name!r} in the data, which has {', '.join(map(str, data))}: see stan_data")
+        index = _numeric(name, data[name])
         if index.shape != (children,):
             raise ValueError(
                 f"{name!r} has shape {index.shape}: give {children} numbers of nodes in level {k}"
@@ -325,7 +326,7 @@ def _read(data: Mapping, values: str, sigma) -> tuple:
         bad = ~np.isin(index, np.arange(1, size + 1))
         if bad.any():
             i = bad.argmax()
-            raise ValueError(f"{name!r} is {index[i]} at position {i + 1}: give a node from 1 to {size}")
+            raise ValueError(f"{name!r} is {index[i]:g} at position {i + 1}: give a node from 1 to {size}")
         parents.append(index.astype(np.int64) - 1)
         childless = np.bincount(parents[-1], minlength=size) == 0
         if childless.any():

@@ -227,9 +227,8 @@ def answer(helper: str, **changed):
     finally:
         for name, x in before.items():
             now = arguments[name]
-            assert now.equals(x) if isinstance(x, pl.DataFrame) else repr(now) == repr(x), (
-                f"{name} was changed"
-            )
+            same = isinstance(x, pl.DataFrame) and pl.Object not in x.dtypes and now.equals(x)
+            assert same or repr(now) == repr(x), f"{name} was changed"
     return None
 
 
@@ -269,3 +268,85 @@ def test_whatever_is_given_is_right_or_refused_in_one_line_of_ours(helper, argum
         elif error is not None and (found := faults(error)):
             wrong.append(f"{kind}: {found}: {error!r:.150}")
     assert wrong == [], "\n".join(wrong)
+
+
+# What the page shows: mistakes that people make, and what is said of them
+def frame(**changed):
+    """The first rows of the measurements, with a column changed."""
+    return {
+        "df": helpers.measurements()
+        .head(4)
+        .with_columns(**{k: pl.Series(v, strict=False) for k, v in changed.items()})
+    }
+
+
+def without(item: str):
+    data, _ = helpers.stan_data(helpers.measurements(), levels=LEVELS, values="y")
+    return {"data": {name: x for name, x in data.items() if name != item}}
+
+
+SHOWN = {
+    "a lazy frame": ("stan_data", {"df": helpers.measurements().lazy()}),
+    "a frame of pandas": ("stan_data", {"df": helpers.measurements().to_pandas()}),
+    "no rows": ("stan_data", {"df": helpers.measurements().clear()}),
+    "a column's name mistyped": ("stan_data", {"values": "Y"}),
+    "a level that is also the value": ("stan_data", {"values": "day"}),
+    "a missing label": ("stan_data", frame(day=["monday", None, "monday", "monday"])),
+    "labels of mixed types": ("stan_data", frame(day=pl.Series(["monday", 2, 3, 4], dtype=pl.Object))),
+    "a missing value": ("stan_data", frame(y=[11.4, None, 9.7, 9.9])),
+    "an infinite value": ("stan_data", frame(y=[11.4, 9.8, float("inf"), 9.9])),
+    "a value that is text": ("stan_data", frame(y=["11.4", "9.8", "n.a.", "9.9"])),
+    "values that are dates": ("stan_data", frame(y=[datetime.date(2026, 1, 1)] * 4)),
+    "a name that Stan reserves": ("stan_data", frame(real=[11.4, 9.8, 9.7, 9.9]) | {"values": "real"}),
+    "a negative τ": ("simulate", {"tau": -1}),
+    "a τ too many": ("simulate", {"tau": [1, 1, 1]}),
+    "groups that do not fit": ("simulate", {"children": [3, [2, 2], 5]}),
+    "half a group": ("simulate", {"children": [2.5, 2, 5]}),
+    "a negative seed": ("simulate", {"seed": -1}),
+    "a seed that is no whole number": ("simulate", {"seed": 1.5}),
+    "an item that is missing": ("tree_data", without("index_2")),
+    "a weight above 1": ("tree_data", {"weight": 1.5}),
+    "a prior mistyped": ("tree_data", {"prior": {"tua": 1}}),
+    "a prior without width": ("exact_posterior", {"prior": {"tau": 0}}),
+    "an error of measurement for each": ("exact_posterior", {"sigma": [0.1, 0.2]}),
+    "a parameter's name mistyped": ("ExactPosterior.mean", {"name": "tao"}),
+    "a probability above 1": ("ExactPosterior.quantile", {"p": 1.5}),
+    "a fit instead of its draws": ("score", {"samples": "the fit"}),
+    "a parameter that is not there": ("draws", {"name": "thata_1[1]"}),
+    "an index too high": ("draws", {"name": "theta_1[9]"}),
+    "a vector for one number": ("draws", {"name": "theta_1"}),
+    "draws without a label": ("funnel", {"samples": [1, 2]}),
+    "a column that is not there": ("dots", {"estimate": "tua"}),
+    "another table": ("rank_test", {"table": helpers.measurements()}),
+    "a probability of 95": ("rank_ecdf", {"probability": 95}),
+    "a program's name mistyped": ("stan_file", {"name": "noncentred"}),
+    "an exercise that is not there": ("check", {"number": "02.20"}),
+    "no replications": ("calibrate", {"n": 0}),
+    "something that is no function": ("calibrate", {"simulate": 7}),
+}
+
+
+def table() -> str:
+    """Write what is said, as Markdown."""
+    lines = ["| given to | by mistake | answer |", "|---|---|---|"]
+    for mistake, (helper, changed) in SHOWN.items():
+        error = answer(helper, **changed)
+        said = str(error).replace("|", "\\|").replace("*", "\\*")
+        lines.append(f"| `{helper}` | {mistake} | {type(error).__name__}: {said} |")
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("mistake", SHOWN)
+def test_what_the_page_shows_is_said(mistake):
+    helper, changed = SHOWN[mistake]
+    error = answer(helper, **changed)
+    assert faults(error) == [], repr(error)
+
+
+def test_the_page_has_the_table():
+    assert PAGE.read_text("utf-8").endswith(table()), "run `python tests/test_inputs.py`"
+
+
+if __name__ == "__main__":
+    page = PAGE.read_text("utf-8")
+    PAGE.write_text(page[: page.index("| given to |")] + table(), "utf-8")
