@@ -8,6 +8,7 @@ posterior. Everything is in one folder below the temporary one, and goes with it
 import argparse
 import asyncio
 import collections
+import contextlib
 import json
 import os
 import secrets
@@ -20,6 +21,7 @@ import sys
 import tempfile
 import time
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import aiohttp
@@ -86,6 +88,21 @@ def tidy(scratch: Path) -> None:
                 continue
         psutil.wait_procs(left, timeout=5)
     shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def guarded(scratch: Path) -> Iterator[None]:
+    """See to it that folder and processes of a rehearsal go, even if this process is killed."""
+    guard = subprocess.Popen(
+        [sys.executable, __file__, "--tidy", scratch], stdin=subprocess.PIPE, start_new_session=True
+    )
+    try:
+        # the first time this brings the proxy, for which the Hub would not wait
+        subprocess.run([*PROXY, "--version"], check=True, capture_output=True)
+        yield
+    finally:
+        guard.stdin.close()
+        guard.wait()
 
 
 def prepare(scratch: Path, users: list[str], shared: bool) -> dict:
@@ -309,18 +326,10 @@ def rehearse(users: int, shared: bool = True, lessons: list[str] | None = None) 
         the addresses where anything was ``listening``, and those ``opened`` to somebody without a token.
     """
     scratch = Path(tempfile.mkdtemp(prefix="class-"))
-    guard = subprocess.Popen(
-        [sys.executable, __file__, "--tidy", scratch], stdin=subprocess.PIPE, start_new_session=True
-    )
-    try:
-        # the first time this brings the proxy, for which the Hub would not wait
-        subprocess.run([*PROXY, "--version"], check=True, capture_output=True)
+    with guarded(scratch):
         run = prepare(scratch, [f"user{number:02}" for number in range(users)], shared)
         hub = start_hub(scratch, shared)
         return asyncio.run(attend(run, scratch, hub, lessons or list(LESSONS)))
-    finally:
-        guard.stdin.close()
-        guard.wait()
 
 
 def report(seen: dict, users: int) -> bool:

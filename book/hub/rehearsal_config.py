@@ -37,6 +37,7 @@ class Pupil(LocalProcessSpawner):
 c = get_config()  # noqa: F821, JupyterHub provides it
 load_subconfig(str(Path(__file__).with_name("jupyterhub_config.py")))  # noqa: F821
 c.Spawner.cmd = [sys.executable, "-m", "jupyterhub.singleuser"]
+c.Spawner.args = ["--LabApp.expose_app_in_browser=True"]  # for the test that uses a browser
 c.Spawner.environment |= RUN["environment"]
 c.JupyterHub.spawner_class = Pupil
 c.JupyterHub.bind_url = RUN["url"]
