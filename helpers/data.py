@@ -3,10 +3,11 @@
 import re
 from collections.abc import Sequence
 from importlib.resources import files
-from numbers import Integral, Real
 
 import numpy as np
 import polars as pl
+
+from helpers.inputs import entries, generator, is_number, is_whole, kind, nearest, shown
 
 # Names that Stan refuses: from the section "Reserved names" of its reference manual, and what the oldest
 # compiler we support (2.27) refuses beyond it, which is the words of C++.
@@ -23,6 +24,9 @@ operator or or_eq private protected public register reinterpret_cast short signe
 static_cast switch template this thread_local throw try typeid typename union unsigned using virtual volatile
 wchar_t xor xor_eq fvar STAN_MAJOR STAN_MINOR STAN_PATCH STAN_MATH_MAJOR STAN_MATH_MINOR STAN_MATH_PATCH
 """
+
+
+_MOST = 100_000_000  # rows that simulate makes: some gigabytes
 
 
 def measurements() -> pl.DataFrame:
@@ -70,7 +74,8 @@ def simulate(
     sigma
         Standard deviation of observations about their leaf, in the unit of ``y``.
     seed
-        Whatever `numpy.random.default_rng` takes. The same seed gives the same standard normal draws.
+        Whatever `numpy.random.default_rng` takes: a whole number, 0 or more, of any size. The same seed gives
+        the same standard normal draws.
     levels
         Names of the levels, outermost first; if None, ``level_1``, ``level_2``, …
 
@@ -83,8 +88,9 @@ def simulate(
     Raises
     ------
     ValueError
-        If a number of children is not a whole number above 0, if there are not as many as parents, if names
-        clash, or if a parameter is out of range. The message names the level, the position and the remedy.
+        If a number of children is not a whole number above 0, if there are not as many as parents, if there
+        would be more than 100 million observations, if names clash, or if a parameter or the seed is out of
+        range. The message names the level, the position and the remedy.
 
     Examples
     --------
@@ -98,33 +104,39 @@ def simulate(
     >>> [data["J_1"], *(np.bincount(data[k])[1:].tolist() for k in ("index_1", "index_2"))]
     [2, [1, 3], [5, 5, 5, 5]]
     """
-    children = list(children) if np.iterable(children) else [children]
+    given = entries(children)
+    children = [children] if given is None else given
     K = len(children) - 1
     if K < 1:
-        raise ValueError(f"children is {children}: give the number of groups and of observations in each")
+        raise ValueError(
+            f"children is {shown(children)}: give the number of groups and of observations in each"
+        )
     means = [f"theta_{k + 1}" for k in range(K)]
     levels = [f"level_{k + 1}" for k in range(K)] if levels is None else _names(levels, "levels")
     if len(levels) != K or len({*levels, *means, "y"}) != 2 * K + 1:
-        raise ValueError(f"levels is {levels}: give {K} different names, other than y and {means[0]}")
-    tau = list(tau) if np.iterable(tau) else [tau] * K
+        raise ValueError(f"levels is {shown(levels)}: give {K} different names, other than y and {means[0]}")
+    given = entries(tau)
+    tau = [tau] * K if given is None else given
     if len(tau) != K:
         raise ValueError(f"tau has length {len(tau)} for {K} levels: give one per level, or one for all")
     scales = {f"tau of level {level!r}": sd for level, sd in zip(levels, tau, strict=True)}
     for name, x in {"theta": theta, "sigma": sigma, **scales}.items():
-        least, remedy = (-np.inf, "") if name == "theta" else (0, ", 0 or more")
-        if not (isinstance(x, Real) and np.isfinite(x) and x >= least):
-            raise ValueError(f"{name} is {x!r}: give a finite number{remedy}")
+        if not (is_number(x) if name == "theta" else is_number(x, 0)):
+            remedy = "" if name == "theta" else ", 0 or more"
+            raise ValueError(f"{name} is {shown(x)}: give a finite number{remedy}")
     counts = _counts(children, levels)
 
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     columns, mean = {}, np.array([theta], dtype=float)
     for n, level, name, sd in zip(counts, levels, means, tau, strict=False):
         # Each node hands its labels and means down to its children; these are numbered from 1 again.
         columns = {key: np.repeat(column, n) for key, column in columns.items()}
         columns[level] = np.arange(1, n.sum() + 1) - np.repeat(n.cumsum() - n, n)
-        columns[name] = mean = rng.normal(np.repeat(mean, n), sd)
+        columns[name] = mean = rng.normal(np.repeat(mean, n), float(sd))
     columns = {key: np.repeat(column, counts[-1]) for key, column in columns.items()}
-    columns["y"] = rng.normal(np.repeat(mean, counts[-1]), sigma)
+    columns["y"] = rng.normal(np.repeat(mean, counts[-1]), float(sigma))
+    if not np.isfinite(columns["y"]).all():
+        raise ValueError("y would be infinite: give a smaller theta, tau or sigma")
     return pl.DataFrame(columns).select(*levels, "y", *means)
 
 
@@ -206,21 +218,30 @@ def stan_data(
 
 def _names(given, argument: str) -> list[str]:
     """Make a list of one name or several."""
-    names = [given] if isinstance(given, str) else list(given) if np.iterable(given) else []
+    names = [given] if isinstance(given, str) else entries(given)
     if not names:
-        raise ValueError(f"{argument} is {given!r}: name at least one column")
-    return names
+        remedy = "give a list, as a set has no order" if isinstance(given, set | frozenset) else ""
+        raise ValueError(f"{argument} is {shown(given)}: {remedy or 'name at least one column'}")
+    for name in names:
+        if not isinstance(name, str):
+            raise ValueError(f"{argument} has {shown(name)} in it: give names of columns, as text")
+    return [str(name) for name in names]  # numpy's, too
 
 
 def _check_frame(df, levels: list[str], values: list[str]) -> None:
     """Refuse what is not a frame with rows and each of the columns, named once."""
     if not isinstance(df, pl.DataFrame):
-        kind = f"{type(df).__module__.split('.')[0]}.{type(df).__name__}"
-        remedies = {"polars.LazyFrame": "df.collect()", "pandas.DataFrame": "pl.from_pandas(df)"}
-        raise TypeError(f"df is a {kind}, not a polars frame: give {remedies.get(kind, 'pl.DataFrame(df)')}")
+        remedies = {
+            "a polars.LazyFrame": "df.collect()",
+            "a pandas.DataFrame": "pl.from_pandas(df)",
+            "a pyarrow.Table": "pl.from_arrow(df)",
+        }
+        remedy = remedies.get(kind(df), "pl.DataFrame(df)")
+        raise TypeError(f"df is {kind(df)}, not a polars frame: give {remedy}")
     for name in (names := [*levels, *values]):
         if name not in df.columns:
-            raise ValueError(f"no column {name!r}; the frame has {', '.join(map(repr, df.columns))}")
+            near = nearest(name, df.columns)
+            raise ValueError(f"no column {name!r}{near}; the frame has {', '.join(map(repr, df.columns))}")
         if names.count(name) > 1:
             raise ValueError(f"column {name!r} is named twice: name it once, as a level or as a value")
         if name in [f"{level}_stan" for level in levels]:
@@ -271,6 +292,8 @@ def _numbers(column: pl.Series) -> pl.Series:
         entry = "null" if column[row] is None else repr(column[row])
         drop = f"drop such rows with df.filter(pl.col({name!r}).is_finite())"
         remedy = "correct the text, then cast the column to pl.Float64" if dtype == pl.String else drop
+        if whole and column[row] is not None:
+            remedy = "beyond 64 bits, cast the column to pl.Float64"
         raise ValueError(f"value column {name!r} is {entry} in row {row}: {remedy}")
     return numbers
 
@@ -279,15 +302,22 @@ def _counts(children: list, levels: list[str]) -> list[np.ndarray]:
     """Write out the number of children of every node, one array a level."""
     counts, parents = [], 1
     for k, (given, what) in enumerate(zip(children, [*map(repr, levels), "observations"], strict=True)):
-        n = list(given) if np.iterable(given) else [given] * parents
-        if len(n) != parents:
+        n = entries(given)
+        single = n is None
+        if single:
+            most = given if is_whole(given) else 1
+            n = [given] * (parents if parents * most <= _MOST else 1)
+        if not single and len(n) != parents:
             raise ValueError(f"children[{k}] ({what}) is {len(n)} long, not {parents}: give one per parent")
         for i, x in enumerate(n):
-            if not isinstance(x, Integral) or x < 1:
-                place = f"children[{k}][{i}]" if np.iterable(given) else f"children[{k}]"
-                raise ValueError(f"{place} ({what}) is {x!r}: give a whole number, 1 or more")
+            if not is_whole(x, 1):
+                place = f"children[{k}]" if single else f"children[{k}][{i}]"
+                raise ValueError(f"{place} ({what}) is {shown(x)}: give a whole number, 1 or more")
+        total = n[0] * parents if single else sum(n)
+        if total > _MOST:
+            raise ValueError(f"children[{k}] ({what}) makes {total:.3g}: give at most {_MOST:,} in all")
         counts.append(np.array(n, dtype=np.int64))
-        parents = sum(n)
+        parents = total
     return counts
 
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from numbers import Real
 
 import numpy as np
 import xarray as xr
 from scipy.sparse import csr_array
 
+from helpers.inputs import entries, flag, floats, is_number, is_whole, kind, nearest, shown
+
+_LARGE = 1e100  # beyond, squares and their sums are not to be had
 PRIOR = {"theta": (10, 3), "tau": 5, "sigma": 5}
 
 
@@ -53,9 +55,12 @@ def tree_data(
 
     Raises
     ------
+    TypeError
+        If `data` or `prior` is not a dictionary.
     ValueError
-        If an item of `data` is missing or malformed, a prior is, or a weight. The message names the item,
-        the node or the level, and the remedy.
+        If an item of `data` is missing or malformed, a prior is, or a weight, or if `shared_tau` or
+        `write_nodes` is neither true nor false. The message names the item, the node or the level, and the
+        remedy.
 
     Examples
     --------
@@ -65,14 +70,15 @@ def tree_data(
     ([2, 3], [0, 0, 1, 2, 2], [2, 1, 1], [10.0, 9.0, 8.0])
     """
     sizes, parents, leaf, y, _ = _read(data, values, None)
+    shared_tau, write_nodes = flag(shared_tau, "shared_tau"), flag(write_nodes, "write_nodes")
     K = len(sizes)
     first = np.cumsum([0, *sizes])  # nodes above each level
     n = np.bincount(leaf)
     mean = y.mean() + np.bincount(leaf, y - y.mean()) / n
     theta, taus, sigma = read_prior(prior, 1 if shared_tau else K)
     for name, scale in [*(("tau", tau) for tau in taus), ("sigma", sigma)]:
-        if not (isinstance(scale, Real) and np.isfinite(scale) and scale > 0):
-            raise ValueError(f"prior of {name} is {scale!r}: give the scale of a half-normal, above 0")
+        if not (is_number(scale) and scale > 0):
+            raise ValueError(f"prior of {name} is {shown(scale)}: give the scale of a half-normal, above 0")
     return {
         "K": K,
         "J": np.array(sizes),
@@ -110,21 +116,37 @@ def unflatten(samples: xr.DataTree, flat: Mapping) -> xr.DataTree:
 
     Raises
     ------
+    TypeError
+        If the samples are not what ArviZ gives, or the data no dictionary.
     ValueError
-        If the samples have another number of nodes than the data.
+        If the samples have no τ or another number of nodes or of τ than the data, or if these are not of
+        `tree_data`.
     """
-    named = samples["posterior"].to_dataset()
+    posterior = posterior_of(samples)
+    if not isinstance(flat, Mapping):
+        raise TypeError(f"flat is {kind(flat)}: give the dictionary of helpers.tree_data")
+    for name in ("shared_tau", "J"):
+        if name not in flat:
+            raise ValueError(f"no {name!r} in the data: give the dictionary of helpers.tree_data")
+    shared, J = flag(flat["shared_tau"], "shared_tau"), entries(flat["J"])
+    if not J or not all(is_whole(size, 1) for size in J):
+        raise ValueError(f"'J' is {shown(flat['J'])}: give the dictionary of helpers.tree_data")
+    if "tau" not in posterior:
+        raise ValueError("the samples have no 'tau': give those of tree or tree_marginal")
+    named = posterior.to_dataset()
     tau = named["tau"]
-    if flat["shared_tau"]:
+    found, wanted = int(np.prod(tau.shape[2:])), 1 if shared else len(J)
+    if found != wanted:
+        raise ValueError(f"the samples have {found} τ, the data {wanted}: give the data of the fit")
+    if shared:
         named = named.drop_vars("tau").assign(tau=tau.squeeze(tau.dims[2:], drop=True))
     if "node" in named:
-        node = named["node"].values
-        if node.shape[2] != sum(flat["J"]):
-            raise ValueError(
-                f"the samples have {node.shape[2]} nodes, the data {sum(flat['J'])}: give the data of the fit"
-            )
-        levels = np.split(node, np.cumsum(flat["J"])[:-1], axis=2)
-        named = named.drop_dims(named["node"].dims[2])
+        node = named["node"].transpose("chain", "draw", ...).values
+        if node.shape[2:] != (sum(J),):
+            nodes = int(np.prod(node.shape[2:]))
+            raise ValueError(f"the samples have {nodes} nodes, the data {sum(J)}: give the data of the fit")
+        levels = np.split(node, np.cumsum(J)[:-1], axis=2)
+        named = named.drop_dims(set(named["node"].dims) - {"chain", "draw"})
         for k, level in enumerate(levels, start=1):
             dim = f"theta_{k}_dim_0"
             named[f"theta_{k}"] = (("chain", "draw", dim), level)
@@ -132,6 +154,18 @@ def unflatten(samples: xr.DataTree, flat: Mapping) -> xr.DataTree:
     out = samples.copy()
     out["posterior"] = xr.DataTree(named)
     return out
+
+
+def posterior_of(samples) -> xr.DataTree:
+    """Take the group ``posterior``, with its chains and draws, or refuse what has none."""
+    if not isinstance(samples, xr.DataTree) or "posterior" not in samples.children:
+        what = "have no group 'posterior'" if isinstance(samples, xr.DataTree) else f"are {kind(samples)}"
+        raise TypeError(f"the samples {what}: give what arviz.from_cmdstanpy(fit) gives")
+    posterior = samples["posterior"]
+    for dim in ("chain", "draw"):
+        if not posterior.sizes.get(dim):
+            raise ValueError(f"the samples have no {dim}: give what arviz.from_cmdstanpy(fit) gives")
+    return posterior
 
 
 class Tree:
@@ -250,13 +284,19 @@ def _product(mean, variance, other_mean, other_variance) -> tuple[np.ndarray, np
 
 def read_prior(prior: Mapping | None, taus: int) -> tuple[tuple[float, float], list, object]:
     """Fill in the priors of the lessons: mean and sd of θ, one entry for each of the τ, and σ."""
+    if not (prior is None or isinstance(prior, Mapping)):
+        raise TypeError(f"prior is {kind(prior)}: give a dictionary, such as {{'tau': 1}}")
     prior = PRIOR | dict(prior or {})
     if unknown := [name for name in prior if name not in PRIOR]:
-        raise ValueError(f"no prior for {unknown[0]!r}: give some of theta, tau and sigma")
-    theta, tau = prior["theta"], prior["tau"]
-    if np.shape(theta) != (2,) or not (np.all(np.isfinite(theta)) and theta[1] > 0):
-        raise ValueError(f"prior of theta is {theta!r}: give its mean and its standard deviation, above 0")
-    tau = list(tau) if np.iterable(tau) else [tau] * taus
+        near = nearest(unknown[0], PRIOR)
+        raise ValueError(f"no prior for {shown(unknown[0])}{near}: give some of theta, tau and sigma")
+    theta, tau = entries(prior["theta"]), prior["tau"]
+    if theta is None or len(theta) != 2 or not all(map(is_number, theta)) or theta[1] <= 0:
+        raise ValueError(
+            f"prior of theta is {shown(prior['theta'])}: give its mean and its standard deviation, above 0"
+        )
+    given = entries(tau)
+    tau = [tau] * taus if given is None else given
     if len(tau) != taus:
         raise ValueError(
             f"prior of tau has length {len(tau)}: give one, or one per level with shared_tau=False"
@@ -266,12 +306,13 @@ def read_prior(prior: Mapping | None, taus: int) -> tuple[tuple[float, float], l
 
 def _weights(weight, sizes: list[int]) -> np.ndarray:
     """Write out the weight of every node."""
-    levels = list(weight) if np.iterable(weight) else [weight] * len(sizes)
+    given = entries(weight)
+    levels = [weight] * len(sizes) if given is None else given
     if len(levels) != len(sizes):
         raise ValueError(f"weight has length {len(levels)}: give one number, or {len(sizes)}, one per level")
     nodes = []
     for k, (given, size) in enumerate(zip(levels, sizes, strict=True), start=1):
-        w = np.asarray(given, dtype=float)
+        w = floats(given, f"weight of level {k}")
         if w.shape not in ((), (size,)):
             raise ValueError(f"weight of level {k} has shape {w.shape}: give one number, or {size}")
         nodes.append(np.broadcast_to(w, size))
@@ -284,32 +325,44 @@ def _weights(weight, sizes: list[int]) -> np.ndarray:
 
 def _read(data: Mapping, values: str, sigma) -> tuple:
     """Check a dictionary such as `stan_data` gives: sizes, parents, leaves (from 0), values and errors."""
+    if not isinstance(data, Mapping):
+        raise TypeError(f"data is {kind(data)}: give the dictionary of helpers.stan_data")
+    if not isinstance(values, str):
+        raise ValueError(f"values is {shown(values)}: give the name of one item of the data, as text")
     for name in ("J_1", "index_1", values):
         if name not in data:
-            raise ValueError(f"no {name!r} in the data, which has {', '.join(data)}: see helpers.stan_data")
+            near, there = nearest(name, data) if name == values else "", ", ".join(map(str, data))
+            raise ValueError(f"no {name!r}{near} in the data, which has {there}: see helpers.stan_data")
     levels = data.keys() - {values}  # which may be called J_2 themselves
     K = next(k for k in range(1, len(data) + 1) if f"J_{k + 1}" not in levels)
-    y = np.asarray(data[values], dtype=float)
+    y = floats(data[values], repr(values))
     if y.ndim != 1 or not y.size:
         raise ValueError(f"{values!r} has shape {y.shape}: give at least one measurement, in one dimension")
-    sizes = [*(int(data[f"J_{k + 1}"]) for k in range(K)), y.size]
+    sizes = [y.size]
+    for k in range(K, 0, -1):
+        size = data[f"J_{k}"]
+        size = size.item() if isinstance(size, np.ndarray) and size.ndim == 0 else size
+        if not is_whole(size, 1):
+            raise ValueError(f"'J_{k}' is {shown(size)}: give a whole number, 1 or more")
+        sizes.insert(0, int(size))
     parents = []
     for k, (size, children) in enumerate(pairwise(sizes), start=1):
         name = f"index_{k}"
-        index = np.asarray(data.get(name, []))
+        index = floats(data.get(name, []), repr(name))
         if index.shape != (children,):
             raise ValueError(
                 f"{name!r} has shape {index.shape}: give {children} numbers of nodes in level {k}"
             )
-        bad = ~np.isin(index, np.arange(1, size + 1))
+        bad = ~((index >= 1) & (index <= size) & (index == np.floor(index)))
         if bad.any():
             i = bad.argmax()
-            raise ValueError(f"{name!r} is {index[i]} at position {i + 1}: give a node from 1 to {size}")
+            raise ValueError(f"{name!r} is {index[i]:.16g} at position {i + 1}: give a node from 1 to {size}")
         parents.append(index.astype(np.int64) - 1)
-        childless = np.bincount(parents[-1], minlength=size) == 0
+        # with more nodes than children, one of the first of them has none
+        childless = np.bincount(parents[-1], minlength=min(size, children + 1)) == 0
         if childless.any():
             raise ValueError(f"node {childless.argmax() + 1} of level {k} has nothing below it: leave it out")
-    known = None if sigma is None else np.asarray(sigma, dtype=float)
+    known = None if sigma is None else floats(sigma, "'sigma'")
     for name, x in [(values, y)] if known is None else [(values, y), ("sigma", known)]:
         if x.shape != y.shape:
             raise ValueError(f"{name!r} has shape {x.shape}: give one for each of the {y.size} measurements")
@@ -317,6 +370,9 @@ def _read(data: Mapping, values: str, sigma) -> tuple:
         if bad.any():
             i = bad.argmax()
             raise ValueError(f"{name!r} is {x[i]} at position {i + 1}: give finite numbers, errors above 0")
+        if (large := np.abs(x)).max() > _LARGE or (x is known and x.min() < 1 / _LARGE):
+            i = large.argmax() if large.max() > _LARGE else x.argmin()
+            raise ValueError(f"{name!r} is {x[i]} at position {i + 1}: use another unit of measurement")
     leaf = parents[-1]
     first = np.unique(leaf, return_index=True)[1]
     if known is None and y.size > len(first) and np.array_equal(y, y[first][leaf]):

@@ -142,7 +142,12 @@ def test_tree_of_columns_with_any_name_is_drawn():
     ("df", "levels", "error", "message"),
     [
         (pl.DataFrame({"day": []}), "day", ValueError, "the frame has no rows"),
-        (pl.DataFrame({"day": ["mon"]}), "dya", ValueError, "no column 'dya'; the frame has 'day'"),
+        (
+            pl.DataFrame({"day": ["mon"]}),
+            "dya",
+            ValueError,
+            r"no column 'dya' \(did you mean 'day'\?\); the frame has 'day'",
+        ),
         (pl.DataFrame({"day": ["mon"]}), ["day", "day"], ValueError, "'day' is named twice"),
         (pl.DataFrame({"day": ["mon"]}), [], ValueError, "levels is .*: name at least one column"),
         (pl.DataFrame({"day": ["mon", None]}), "day", ValueError, "'day' is null in row 1"),

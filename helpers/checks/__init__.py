@@ -17,6 +17,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from helpers.inputs import shown
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -105,7 +107,7 @@ def check(number: str, answer: Any) -> Verdict:
     key = f"{match[1]:>02}.{match[2]}" if match else str(number)
     if key not in exercises():
         here = [known for known in exercises() if known[:2] == key[:2]] or exercises()
-        raise ValueError(f"no exercise {number!r} answers back; there are {', '.join(here)}")
+        raise ValueError(f"no exercise {shown(number)} answers back; there are {', '.join(here)}")
     try:
         return Verdict(True, _CHECKS[key](answer) or "")
     except Again as again:
