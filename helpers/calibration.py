@@ -29,7 +29,7 @@ import platformdirs
 import polars as pl
 from filelock import FileLock, Timeout
 
-from helpers.inputs import is_number, is_whole, kind, shown
+from helpers.inputs import flag, is_number, is_whole, kind, shown
 from helpers.models import _fault, _folders, _with_includes, stan_file, stan_model
 
 if TYPE_CHECKING:
@@ -163,6 +163,7 @@ def calibrate(
     _check_caller(client, watch)
     if not is_whole(n, 1):
         raise ValueError(f"n is {shown(n)}: give the number of replications, 1 or more")
+    resume, show_progress = flag(resume, "resume"), flag(show_progress, "show_progress")
     if folder is not None and not isinstance(folder, str | os.PathLike):
         raise TypeError(f"folder is {shown(folder)}: give the path of a folder")
     job = _job(program, simulate, seed, draws, timeout, options)
@@ -317,7 +318,7 @@ def _job(program, simulate, seed, draws, timeout, options) -> _Job:
     import cmdstanpy
     from cmdstanpy.cmdstan_args import SamplerArgs
 
-    if not isinstance(program, str | os.PathLike):
+    if not isinstance(program, str | os.PathLike) or not str(program):
         raise TypeError(
             f"program is {shown(program)}: give the name of a program, or the path of a .stan file"
         )

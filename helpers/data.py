@@ -240,8 +240,8 @@ def _check_frame(df, levels: list[str], values: list[str]) -> None:
         raise TypeError(f"df is {kind(df)}, not a polars frame: give {remedy}")
     for name in (names := [*levels, *values]):
         if name not in df.columns:
-            near = nearest(name, df.columns)
-            raise ValueError(f"no column {name!r}{near}; the frame has {', '.join(map(repr, df.columns))}")
+            near, there = nearest(name, df.columns), ", ".join(map(repr, df.columns)) or "none"
+            raise ValueError(f"no column {name!r}{near}; the frame has {there}")
         if names.count(name) > 1:
             raise ValueError(f"column {name!r} is named twice: name it once, as a level or as a value")
         if name in [f"{level}_stan" for level in levels]:
@@ -292,8 +292,6 @@ def _numbers(column: pl.Series) -> pl.Series:
         entry = "null" if column[row] is None else repr(column[row])
         drop = f"drop such rows with df.filter(pl.col({name!r}).is_finite())"
         remedy = "correct the text, then cast the column to pl.Float64" if dtype == pl.String else drop
-        if whole and column[row] is not None:
-            remedy = "beyond 64 bits, cast the column to pl.Float64"
         raise ValueError(f"value column {name!r} is {entry} in row {row}: {remedy}")
     return numbers
 
