@@ -313,7 +313,7 @@ def _counts(children: list, levels: list[str]) -> list[np.ndarray]:
                 raise ValueError(f"{place} ({what}) is {shown(x)}: give a whole number, 1 or more")
         total = n[0] * parents if single else sum(n)
         if total > _MOST:
-            raise ValueError(f"children[{k}] ({what}) makes {total:.3g}: give at most {_MOST:,} in all")
+            raise ValueError(f"children[{k}] ({what}) makes too many: give at most {_MOST:,} in all")
         counts.append(np.array(n, dtype=np.int64))
         parents = total
     return counts

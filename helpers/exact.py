@@ -87,6 +87,12 @@ def exact_posterior(
     priors = {name: _log_prior(name, given) for name, given in zip(names, spreads, strict=True)}
     if not tree.known:
         priors["sigma"] = _log_prior("sigma", sigma_prior)
+    scales = all(map(is_number, [*spreads, sigma_prior]))  # other priors may keep spreads from 0
+    if not tree.known and scales and len(priors) < tree.N and tree.is_flat():
+        raise ValueError(
+            f"the measurements {values!r} are all equal, so all spreads may be as small as they like and no "
+            "posterior exists: give more digits"
+        )
     if len(priors) > _VARIABLES:
         raise ValueError(
             f"{len(priors)} variables to integrate over, {', '.join(priors)}: at most {_VARIABLES} can be "

@@ -74,7 +74,8 @@ def tree_data(
     K = len(sizes)
     first = np.cumsum([0, *sizes])  # nodes above each level
     n = np.bincount(leaf)
-    mean = y.mean() + np.bincount(leaf, y - y.mean()) / n
+    mean = np.bincount(leaf, y) / n
+    mean += np.bincount(leaf, y - mean[leaf]) / n  # the digits that a long sum loses
     theta, taus, sigma = read_prior(prior, 1 if shared_tau else K)
     for name, scale in [*(("tau", tau) for tau in taus), ("sigma", sigma)]:
         if not (is_number(scale) and scale > 0):
@@ -193,6 +194,10 @@ class Tree:
         self.repeats = self.N - sizes[-1]
         self.constant = (np.log(weight).sum() - np.log(self.precision).sum()) / 2
         self.constant -= self.repeats * np.log(2 * np.pi) / 2
+
+    def is_flat(self) -> bool:
+        """Tell whether all measurements are equal."""
+        return not self.squares and not np.ptp(self.mean)
 
     def guess(self, d: int, theta: tuple) -> np.ndarray:
         """Rough logarithms of the last d of the spreads; `theta` as in `up`."""
@@ -353,7 +358,7 @@ def _read(data: Mapping, values: str, sigma) -> tuple:
             raise ValueError(
                 f"{name!r} has shape {index.shape}: give {children} numbers of nodes in level {k}"
             )
-        bad = ~((index >= 1) & (index <= size) & (index == np.floor(index)))
+        bad = ~((index >= 1) & (index <= min(size, 2**53)) & (index == np.floor(index)))
         if bad.any():
             i = bad.argmax()
             raise ValueError(f"{name!r} is {index[i]:.16g} at position {i + 1}: give a node from 1 to {size}")
