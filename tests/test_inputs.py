@@ -518,3 +518,28 @@ def test_the_nearest_name_is_offered(call, meant):
 
 def test_a_name_that_nothing_is_near_gets_no_offer():
     assert "did you mean" not in refused(helpers.stan_data, a_frame(), "zebra", "y")
+
+
+# --- the page of the book -------------------------------------------------------------------------------
+
+PAGE = Path(__file__).parent.parent / "book" / "inputs.md"
+ROWS = re.findall(r"^\| `(.+?)` \| `(.+)` \|$", PAGE.read_text("utf-8"), re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def reader():
+    """What the page says that its reader has."""
+    df = helpers.measurements()
+    data, _ = helpers.stan_data(df, ["day", "batch", "colony"], "y")
+    exact = helpers.exact_posterior(data)
+    here = {"df": df, "data": data, "exact": exact, "samples": exact.draws(100, seed=1), "pl": pl}
+    return here | {name: getattr(helpers, name) for name in helpers.__all__}
+
+
+def test_the_page_has_a_table():
+    assert len(ROWS) > 40
+
+
+@pytest.mark.parametrize(("code", "message"), ROWS, ids=[code for code, _ in ROWS])
+def test_the_page_says_what_one_is_told(code, message, reader):
+    assert refused(eval, code, reader) == message
