@@ -474,6 +474,11 @@ def test_numbers_of_another_fit_are_refused():
     assert "the samples have 1 τ, the data 2" in refused(helpers.unflatten, some_flat_samples(), separate)
 
 
+def test_the_mean_of_a_leaf_keeps_its_digits_beside_one_far_away():
+    data = {"J_1": 2, "index_1": [1, 2, 2], "y": [2.0**63, 1.0, 2.0]}
+    assert helpers.tree_data(data)["y_mean"].tolist() == [2.0**63, 1.5]
+
+
 def test_one_sampler_without_a_label_is_refused():
     assert "give a dictionary" in refused(helpers.funnel, some_samples())
 
