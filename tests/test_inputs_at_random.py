@@ -247,7 +247,7 @@ def is_tree(data):
         index = data.get(f"index_{k}")
         if not isinstance(index, list) or len(index) != below or not all(map(is_real, index)):
             return False
-        if {float(i) for i in index} != set(range(1, sizes[k - 1] + 1)):
+        if sizes[k - 1] > below or {float(i) for i in index} != set(range(1, sizes[k - 1] + 1)):
             return False
     groups = {}
     for leaf, x in zip(data[f"index_{K}"], y, strict=True):
