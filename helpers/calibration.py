@@ -29,7 +29,7 @@ import platformdirs
 import polars as pl
 from filelock import FileLock, Timeout
 
-from helpers.inputs import flag, frame, is_number, shown
+from helpers.inputs import flag, is_number, is_whole, kind, shown
 from helpers.models import _fault, _folders, _with_includes, stan_file, stan_model
 
 if TYPE_CHECKING:
@@ -161,9 +161,9 @@ def calibrate(
     with simulation-based calibration"; z-score and shrinkage after Betancourt.
     """
     _check_caller(client, watch)
-    flag("resume", resume), flag("show_progress", show_progress)
-    if not _whole(n, 1) or n > 10**7:
-        raise ValueError(f"n is {shown(n)}: give the number of replications, 1 or more, 10^7 at most")
+    if not is_whole(n, 1):
+        raise ValueError(f"n is {shown(n)}: give the number of replications, 1 or more")
+    resume, show_progress = flag(resume, "resume"), flag(show_progress, "show_progress")
     if folder is not None and not isinstance(folder, str | os.PathLike):
         raise TypeError(f"folder is {shown(folder)}: give the path of a folder")
     job = _job(program, simulate, seed, draws, timeout, options)
@@ -210,8 +210,11 @@ def rank_test(table: pl.DataFrame, probability: float = 0.95) -> pl.DataFrame:
 
     Raises
     ------
+    TypeError
+        If the table is not a polars DataFrame.
     ValueError
-        If a column is missing, if a parameter has no ranks, or if the probability is not between 0 and 1.
+        If a column is missing, if a parameter has no ranks, or one that cannot be, or if the probability is
+        not between 0 and 1.
 
     Notes
     -----
@@ -230,16 +233,35 @@ def _differences(table: pl.DataFrame, probability: float) -> Iterator[tuple]:
     """Give for each parameter what is drawn and tested: its ECDF less the uniform one, and the band."""
     from arviz_stats.ecdf_utils import get_pointwise_confidence_band
 
-    frame("table", table)
+    if not isinstance(table, pl.DataFrame):
+        raise TypeError(f"the table is {kind(table)}: give a table of calibrate, a polars DataFrame")
     for column in ("parameter", "rank", "draws"):
         if column not in table.columns:
             raise ValueError(f"no column {column!r}: give a table of calibrate")
+        dtype = table[column].dtype
+        if column != "parameter" and not (dtype.is_integer() or dtype == pl.Null):
+            raise ValueError(f"column {column!r} is {dtype}: give whole numbers, as calibrate does")
+    if table.is_empty():
+        raise ValueError("the table has no rows: give a table of calibrate")
     if not (is_number(probability) and 0 < probability < 1):
         raise ValueError(f"probability is {shown(probability)}: give a number between 0 and 1")
     for (name,), rows in table.group_by("parameter", maintain_order=True):
         ranks, draws = rows["rank"].drop_nulls().to_numpy(), rows["draws"][0]
         if not len(ranks):
             raise ValueError(f"no fit gave a rank of {name!r}: look at the column status")
+        if rows["draws"].n_unique() != 1 or not is_whole(draws, 1):
+            raise ValueError(
+                f"column 'draws' of {name!r} is not one number above 0: give one table at a time"
+            )
+        if draws > 10_000:
+            raise ValueError(
+                f"draws is {draws:,}: the band is computed for at most 10,000, so rank among fewer"
+            )
+        bad = (ranks < 0) | (ranks > draws)
+        if bad.any():
+            raise ValueError(
+                f"a rank of {name!r} is {ranks[bad][0]}: ranks among {draws} draws are 0 to {draws}"
+            )
         # Halfway between two ranks the ECDF of the discrete uniform distribution is that of the continuous.
         points = np.arange(1, draws + 1) / (draws + 1)
         difference = np.searchsorted(np.sort(ranks), np.arange(1, draws + 1)) / len(ranks) - points
@@ -296,16 +318,16 @@ def _job(program, simulate, seed, draws, timeout, options) -> _Job:
     import cmdstanpy
     from cmdstanpy.cmdstan_args import SamplerArgs
 
-    if not isinstance(program, str | os.PathLike):
+    if not isinstance(program, str | os.PathLike) or not str(program):
         raise TypeError(
             f"program is {shown(program)}: give the name of a program, or the path of a .stan file"
         )
     source = stan_file(program)
     if not callable(simulate):
-        raise TypeError(f"simulate is {shown(simulate)}: give a function of a random generator")
-    if not _whole(seed, 0):
+        raise TypeError(f"simulate is a {type(simulate).__name__}: give a function of a random generator")
+    if not is_whole(seed, 0):
         raise ValueError(f"seed is {shown(seed)}: give a whole number, 0 or more")
-    if not _whole(draws, 1):
+    if not is_whole(draws, 1):
         raise ValueError(f"draws is {shown(draws)}: give the number of draws to rank among, 1 or more")
     if not (is_number(timeout) and timeout > 0):
         raise ValueError(f"timeout is {shown(timeout)}: give the seconds that a fit may take, above 0")
@@ -317,7 +339,7 @@ def _job(program, simulate, seed, draws, timeout, options) -> _Job:
             raise TypeError(f"calibrate has no option {name!r}, nor has cmdstanpy's sample")
     options = {"chains": 4} | {name: value for name, value in options.items() if value is not None}
     for name, least in {"chains": 1, "iter_sampling": 1, "iter_warmup": 0, "thin": 1}.items():
-        if not _whole(options.get(name, 1), least):
+        if not is_whole(options.get(name, 1), least):
             raise ValueError(f"{name} is {shown(options[name])}: give a whole number, {least} or more")
     for name, value in options.items():
         if isinstance(value, list) and len(value) != options["chains"]:
@@ -329,7 +351,7 @@ def _job(program, simulate, seed, draws, timeout, options) -> _Job:
         raise ValueError(f"cmdstanpy refuses the options of sample: {_in_a_line(error)}") from None
     available = options["chains"] * (options.get("iter_sampling", 1000) // options.get("thin", 1))
     if draws > available:
-        raise ValueError(f"draws is {shown(draws)}, but a fit has {available}: give a smaller number")
+        raise ValueError(f"draws is {draws}, but a fit has {available}: give a smaller number")
 
     model = stan_model(source)
     truth, data = example = _simulated(simulate, seed, 0)
@@ -346,10 +368,6 @@ def _job(program, simulate, seed, draws, timeout, options) -> _Job:
     parts = [files, list(truth), seed, draws, options, cmdstanpy.cmdstan_version(), examples]
     key = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
     return _Job(source.stem, files, simulate, list(truth), seed, draws, timeout, options, key)
-
-
-def _whole(x: Any, least: int) -> bool:
-    return isinstance(x, int | np.integer) and not isinstance(x, bool) and x >= least
 
 
 def _include_folders(source: Path) -> list[str]:

@@ -7,8 +7,7 @@ from importlib.resources import files
 import numpy as np
 import polars as pl
 
-from helpers.inputs import column as _column
-from helpers.inputs import entries, frame, generator, is_number, is_whole, shown
+from helpers.inputs import entries, generator, is_number, is_whole, kind, nearest, shown
 
 # Names that Stan refuses: from the section "Reserved names" of its reference manual, and what the oldest
 # compiler we support (2.27) refuses beyond it, which is the words of C++.
@@ -25,7 +24,9 @@ operator or or_eq private protected public register reinterpret_cast short signe
 static_cast switch template this thread_local throw try typeid typename union unsigned using virtual volatile
 wchar_t xor xor_eq fvar STAN_MAJOR STAN_MINOR STAN_PATCH STAN_MATH_MAJOR STAN_MATH_MINOR STAN_MATH_PATCH
 """
-_MOST = 10**9  # observations to simulate: what memory holds
+
+
+_MOST = 100_000_000  # rows that simulate makes: some gigabytes
 
 
 def measurements() -> pl.DataFrame:
@@ -73,7 +74,8 @@ def simulate(
     sigma
         Standard deviation of observations about their leaf, in the unit of ``y``.
     seed
-        Whatever `numpy.random.default_rng` takes. The same seed gives the same standard normal draws.
+        Whatever `numpy.random.default_rng` takes: a whole number, 0 or more, of any size. The same seed gives
+        the same standard normal draws.
     levels
         Names of the levels, outermost first; if None, ``level_1``, ``level_2``, …
 
@@ -86,8 +88,9 @@ def simulate(
     Raises
     ------
     ValueError
-        If a number of children is not a whole number above 0, if there are not as many as parents, if names
-        clash, or if a parameter is out of range. The message names the level, the position and the remedy.
+        If a number of children is not a whole number above 0, if there are not as many as parents, if there
+        would be more than 100 million observations, if names clash, or if a parameter or the seed is out of
+        range. The message names the level, the position and the remedy.
 
     Examples
     --------
@@ -101,7 +104,8 @@ def simulate(
     >>> [data["J_1"], *(np.bincount(data[k])[1:].tolist() for k in ("index_1", "index_2"))]
     [2, [1, 3], [5, 5, 5, 5]]
     """
-    children = entries(children) or [children]
+    given = entries(children)
+    children = [children] if given is None else given
     K = len(children) - 1
     if K < 1:
         raise ValueError(
@@ -111,15 +115,15 @@ def simulate(
     levels = [f"level_{k + 1}" for k in range(K)] if levels is None else _names(levels, "levels")
     if len(levels) != K or len({*levels, *means, "y"}) != 2 * K + 1:
         raise ValueError(f"levels is {shown(levels)}: give {K} different names, other than y and {means[0]}")
-    tau = [tau] * K if entries(tau) is None else entries(tau)
+    given = entries(tau)
+    tau = [tau] * K if given is None else given
     if len(tau) != K:
         raise ValueError(f"tau has length {len(tau)} for {K} levels: give one per level, or one for all")
     scales = {f"tau of level {level!r}": sd for level, sd in zip(levels, tau, strict=True)}
     for name, x in {"theta": theta, "sigma": sigma, **scales}.items():
-        least, remedy = (-np.inf, "") if name == "theta" else (0, ", 0 or more")
-        if not (is_number(x) and x >= least):
+        if not (is_number(x) if name == "theta" else is_number(x, 0)):
+            remedy = "" if name == "theta" else ", 0 or more"
             raise ValueError(f"{name} is {shown(x)}: give a finite number{remedy}")
-    tau, sigma = [sd + 0.0 for sd in tau], sigma + 0.0  # numpy takes no -0.0
     counts = _counts(children, levels)
 
     rng = generator(seed)
@@ -128,9 +132,11 @@ def simulate(
         # Each node hands its labels and means down to its children; these are numbered from 1 again.
         columns = {key: np.repeat(column, n) for key, column in columns.items()}
         columns[level] = np.arange(1, n.sum() + 1) - np.repeat(n.cumsum() - n, n)
-        columns[name] = mean = rng.normal(np.repeat(mean, n), sd)
+        columns[name] = mean = rng.normal(np.repeat(mean, n), float(sd))
     columns = {key: np.repeat(column, counts[-1]) for key, column in columns.items()}
-    columns["y"] = rng.normal(np.repeat(mean, counts[-1]), sigma)
+    columns["y"] = rng.normal(np.repeat(mean, counts[-1]), float(sigma))
+    if not np.isfinite(columns["y"]).all():
+        raise ValueError("y would be infinite: give a smaller theta, tau or sigma")
     return pl.DataFrame(columns).select(*levels, "y", *means)
 
 
@@ -212,20 +218,30 @@ def stan_data(
 
 def _names(given, argument: str) -> list[str]:
     """Make a list of one name or several."""
-    names = [given] if isinstance(given, str) else entries(given) or []
+    names = [given] if isinstance(given, str) else entries(given)
     if not names:
-        raise ValueError(f"{argument} is {shown(given)}: name at least one column")
+        remedy = "give a list, as a set has no order" if isinstance(given, set | frozenset) else ""
+        raise ValueError(f"{argument} is {shown(given)}: {remedy or 'name at least one column'}")
     for name in names:
         if not isinstance(name, str):
-            raise TypeError(f"{argument} names {shown(name)}: give names of columns, which are text")
-    return names
+            raise ValueError(f"{argument} has {shown(name)} in it: give names of columns, as text")
+    return [str(name) for name in names]  # numpy's, too
 
 
 def _check_frame(df, levels: list[str], values: list[str]) -> None:
     """Refuse what is not a frame with rows and each of the columns, named once."""
-    frame("df", df)
+    if not isinstance(df, pl.DataFrame):
+        remedies = {
+            "a polars.LazyFrame": "df.collect()",
+            "a pandas.DataFrame": "pl.from_pandas(df)",
+            "a pyarrow.Table": "pl.from_arrow(df)",
+        }
+        remedy = remedies.get(kind(df), "pl.DataFrame(df)")
+        raise TypeError(f"df is {kind(df)}, not a polars frame: give {remedy}")
     for name in (names := [*levels, *values]):
-        _column(df, name)
+        if name not in df.columns:
+            near, there = nearest(name, df.columns), ", ".join(map(repr, df.columns)) or "none"
+            raise ValueError(f"no column {name!r}{near}; the frame has {there}")
         if names.count(name) > 1:
             raise ValueError(f"column {name!r} is named twice: name it once, as a level or as a value")
         if name in [f"{level}_stan" for level in levels]:
@@ -285,18 +301,21 @@ def _counts(children: list, levels: list[str]) -> list[np.ndarray]:
     counts, parents = [], 1
     for k, (given, what) in enumerate(zip(children, [*map(repr, levels), "observations"], strict=True)):
         n = entries(given)
-        if n is None:
-            if parents * (given if is_whole(given) else 1) > _MOST:
-                raise ValueError(f"children[{k}] ({what}) is {shown(given)}: give {_MOST:.0e} in all at most")
-            n = [given] * parents
-        if len(n) != parents:
+        single = n is None
+        if single:
+            most = given if is_whole(given) else 1
+            n = [given] * (parents if parents * most <= _MOST else 1)
+        if not single and len(n) != parents:
             raise ValueError(f"children[{k}] ({what}) is {len(n)} long, not {parents}: give one per parent")
         for i, x in enumerate(n):
-            if not is_whole(x) or x < 1:
-                place = f"children[{k}][{i}]" if entries(given) is not None else f"children[{k}]"
+            if not is_whole(x, 1):
+                place = f"children[{k}]" if single else f"children[{k}][{i}]"
                 raise ValueError(f"{place} ({what}) is {shown(x)}: give a whole number, 1 or more")
+        total = n[0] * parents if single else sum(n)
+        if total > _MOST:
+            raise ValueError(f"children[{k}] ({what}) makes too many: give at most {_MOST:,} in all")
         counts.append(np.array(n, dtype=np.int64))
-        parents = sum(n)
+        parents = total
     return counts
 
 

@@ -15,7 +15,7 @@ import xarray as xr
 from scipy.optimize import brentq
 from scipy.special import ndtr
 
-from helpers.inputs import flag, generator, is_number, is_whole, numbers, posterior, shown, text
+from helpers.inputs import flag, floats, generator, is_number, is_whole, kind, shown
 from helpers.plots import draws
 from helpers.quadrature import Rule, integral, invert, parts, to_t
 from helpers.tree import Tree, read_prior
@@ -63,11 +63,13 @@ def exact_posterior(
 
     Raises
     ------
+    TypeError
+        If `data` or `prior` is not a dictionary.
     ValueError
-        If an item of `data` is missing or malformed, or a prior is; if there are too many levels with a τ of
-        their own; if no posterior exists, as all measurements of each group are equal; if a spread has no
-        standard deviation, as with a half-Cauchy prior and one group; or if the integral does not reach the
-        tolerance.
+        If an item of `data`, a prior or another argument is missing or malformed; if there are too many
+        levels with a τ of their own; if no posterior exists, as all measurements of each group are equal; if
+        a spread has no standard deviation, as with a half-Cauchy prior and one group; or if the integral does
+        not reach the tolerance.
 
     Examples
     --------
@@ -76,15 +78,21 @@ def exact_posterior(
     >>> bool(post.quantile("theta", 0.05) < 10 < post.quantile("theta", 0.95))
     True
     """
-    shared_tau = flag("shared_tau", shared_tau)
+    tree = Tree(data, values, sigma)
+    shared_tau = flag(shared_tau, "shared_tau")
     if not (is_number(tolerance) and tolerance > 0):
         raise ValueError(f"tolerance is {shown(tolerance)}: give a number above 0, such as 1e-8")
-    tree = Tree(data, values, sigma)
     theta, spreads, sigma_prior = read_prior(prior, 1 if shared_tau else tree.K)
     names = ["tau"] if shared_tau else [f"tau[{k + 1}]" for k in range(tree.K)]
     priors = {name: _log_prior(name, given) for name, given in zip(names, spreads, strict=True)}
     if not tree.known:
         priors["sigma"] = _log_prior("sigma", sigma_prior)
+    scales = all(map(is_number, [*spreads, sigma_prior]))  # other priors may keep spreads from 0
+    if not tree.known and scales and len(priors) < tree.N and tree.is_flat():
+        raise ValueError(
+            f"the measurements {values!r} are all equal, so all spreads may be as small as they like and no "
+            "posterior exists: give more digits"
+        )
     if len(priors) > _VARIABLES:
         raise ValueError(
             f"{len(priors)} variables to integrate over, {', '.join(priors)}: at most {_VARIABLES} can be "
@@ -126,14 +134,15 @@ def score(samples, exact: "ExactPosterior", below: float = 0.1) -> pl.DataFrame:
 
     Raises
     ------
+    TypeError
+        If the samples are not what ArviZ gives, or `exact` is not what `exact_posterior` gives.
     ValueError
-        If the samples lack one of the parameters.
+        If the samples lack one of the parameters, if a draw is not a finite number, or if `below` is not one.
     """
     if not isinstance(exact, ExactPosterior):
-        raise TypeError(f"exact is {shown(exact)}: give what exact_posterior gives")
-    posterior("samples", samples)
+        raise TypeError(f"exact is {kind(exact)}: give what helpers.exact_posterior gives")
     if not is_number(below):
-        raise ValueError(f"below is {shown(below)}: give a number, in the unit of the measurements")
+        raise ValueError(f"below is {shown(below)}: give a finite number")
     names = [name for name in exact.names if not name.startswith("theta_")]
     below = float(below)
     rows = [(name, _by_chain(samples, name), exact.mean(name)) for name in names]
@@ -152,7 +161,12 @@ def score(samples, exact: "ExactPosterior", below: float = 0.1) -> pl.DataFrame:
 
 def _by_chain(samples, name: str) -> np.ndarray:
     """Draws of one parameter, shape (chains, draws)."""
-    return draws(samples, name).reshape(samples["posterior"].sizes["chain"], -1)
+    x = draws(samples, name)
+    bad = ~np.isfinite(x)
+    if bad.any():
+        i = bad.argmax()
+        raise ValueError(f"draw {i + 1} of {name!r} is {x[i]}: look at the fit, which gave no finite number")
+    return x.reshape(samples["posterior"].sizes["chain"], -1)
 
 
 class ExactPosterior:
@@ -214,7 +228,7 @@ class ExactPosterior:
         float or array, of the shape of `x`
         """
         self._check(name)
-        x = numbers("x", x)
+        x = _points("x", x)
         if name in self._spreads:
             t, f = self._marginal(name)
             ratio = x / self._rule.centre[self._spreads.index(name)]
@@ -226,13 +240,14 @@ class ExactPosterior:
     def density(self, name: str, x: float | np.ndarray) -> float | np.ndarray:
         """Posterior density of a parameter at x, in 1 / unit of the measurements; arguments as in `cdf`."""
         self._check(name)
-        x = numbers("x", x)
+        x = _points("x", x)
         if name in self._spreads:
             axis = self._spreads.index(name)
-            p = [self._rule.slice(axis, point) if point >= 0 else 0.0 for point in x.ravel()]
+            p = [self._rule.slice(axis, point) if 0 <= point < 1e100 else 0.0 for point in x.ravel()]
         else:
             weight, mean, sd = self._mixture(name)
-            p = [weight @ (np.exp(-(((point - mean) / sd) ** 2) / 2) / sd) for point in x.ravel()]
+            with np.errstate(over="ignore"):
+                p = [weight @ (np.exp(-(((point - mean) / sd) ** 2) / 2) / sd) for point in x.ravel()]
             p = np.array(p) / np.sqrt(2 * np.pi)
         return _plain(np.reshape(p, x.shape))
 
@@ -257,9 +272,9 @@ class ExactPosterior:
             If there is no such parameter, or if a p is out of range.
         """
         self._check(name)
-        p = numbers("p", p)
-        if not np.all((p >= 1e-8) & (p <= 1 - 1e-8)):
-            raise ValueError(f"p is {shown(p.tolist())}: give probabilities from 1e-8 to 1 - 1e-8")
+        p = _points("p", p)
+        if (bad := ~((p >= 1e-8) & (p <= 1 - 1e-8))).any():
+            raise ValueError(f"p is {p[bad][0]}: give probabilities from 1e-8 to 1 - 1e-8")
         if name in self._spreads:
             t, f = self._marginal(name)
             at = invert(p.ravel(), t, np.broadcast_to(f, (p.size, len(f))))
@@ -290,13 +305,27 @@ class ExactPosterior:
         -------
         float or array, shape (G,)
             Natural logarithm. Less `log_evidence` it is the posterior's, per unit of τ and of σ.
+
+        Raises
+        ------
+        ValueError
+            If a spread is missing, one too many, or not a finite number above 0.
         """
-        tau = numbers("tau", tau, above=0)
+        tau = _points("tau", tau)
+        if self._spreads[0] != "tau" and not tau.ndim:
+            raise ValueError("tau is one number: give one for each level")
         columns = [tau] if self._spreads[0] == "tau" else list(np.moveaxis(tau, -1, 0))
-        columns += [] if sigma is None else [numbers("sigma", sigma, above=0)]
+        columns += [] if sigma is None else [_points("sigma", sigma)]
         if len(columns) != len(self._spreads):
             raise ValueError(f"{len(columns)} spreads given: give {', '.join(self._spreads)}")
-        x = np.array(np.broadcast_arrays(*columns))
+        for name, column in zip(self._spreads, columns, strict=True):
+            if (bad := ~((column > 0) & (column < np.inf))).any():
+                raise ValueError(f"{name} is {column[bad][0]}: give finite numbers above 0")
+        try:
+            x = np.array(np.broadcast_arrays(*columns))
+        except ValueError:
+            shapes = " and ".join(str(column.shape) for column in columns)
+            raise ValueError(f"the spreads have shapes {shapes}: give as many of each") from None
         return _plain(self._log_density(x.reshape(len(x), -1)).reshape(x.shape[1:]))
 
     def conditional(self, tau: float | np.ndarray, sigma: float | None = None) -> pl.DataFrame:
@@ -323,13 +352,13 @@ class ExactPosterior:
             if it is given although it is known.
         """
         tree, names = self._tree, [name for name in self._spreads if name != "sigma"]
-        tau = numbers("tau", tau)
-        if not tau.size:
-            raise ValueError("tau is empty: give at least one number, 0 or more")
+        tau = _points("tau", tau)
         if len(names) > 1 and tau.shape[-1:] != (len(names),):
             raise ValueError(f"tau has shape {tau.shape}: give one for each of the {len(names)} levels")
-        if not np.all((tau >= 0) & np.isfinite(tau)):
-            raise ValueError(f"tau is {shown(tau.tolist())}: give finite numbers, 0 or more")
+        if not tau.size:
+            raise ValueError("tau is empty: give one number or several")
+        if (bad := ~((tau >= 0) & np.isfinite(tau))).any():
+            raise ValueError(f"tau is {tau[bad][0]}: give finite numbers, 0 or more")
         if sigma is not None and tree.known:
             raise ValueError(
                 f"sigma is {shown(sigma)}: leave it out, the errors of the measurements are known"
@@ -368,11 +397,15 @@ class ExactPosterior:
         Raises
         ------
         ValueError
-            If `n` is not a whole number above 0.
+            If `n` is not a whole number above 0, or the seed is not one.
         """
-        if not is_whole(n) or not 1 <= n <= 10**8:
-            raise ValueError(f"n is {shown(n)}: give a whole number of draws, 1 or more, 10^8 at most")
+        if not is_whole(n, 1):
+            raise ValueError(f"n is {shown(n)}: give a whole number of draws, 1 or more")
         tree, rng = self._tree, generator(seed)
+        if n * tree.nodes > 1e9:
+            raise ValueError(
+                f"n is {n:,}: {n * tree.nodes:.0e} numbers do not fit into memory, ask for fewer"
+            )
         x = self._rule.draw(n, rng)
         levels = [np.empty((1, n, size)) for size in tree.sizes]
         for part in parts(n, tree.nodes):
@@ -388,7 +421,7 @@ class ExactPosterior:
 
     def _check(self, name: str) -> None:
         """Refuse what is not one parameter."""
-        if text("name", name) in self._mean:
+        if isinstance(name, str) and name in self._mean:
             return
         words = dict.fromkeys(one.split("[")[0] for one in self.names)
         word = str(name).split("[")[0]
@@ -400,7 +433,7 @@ class ExactPosterior:
         else:
             nearest = difflib.get_close_matches(word, words, n=1, cutoff=0)[0]
             remedy = f"the nearest is {nearest!r}, of {', '.join(words)}"
-        raise ValueError(f"no parameter {name!r}: {remedy}")
+        raise ValueError(f"no parameter {shown(name)}: {remedy}")
 
     def _look_up(self, moments: dict, name: str) -> float | np.ndarray:
         level = (
@@ -429,14 +462,24 @@ class ExactPosterior:
 
     def _solve(self, log_density: Callable, describe: Callable, guess: np.ndarray, tolerance: float) -> tuple:
         """Integrate, with steps as short as the tolerance needs: rule, means, sds and accuracy."""
-        rule = Rule(log_density, guess, self._tree.nodes + len(guess))
+        unit = "no finite answer: are data, known errors and priors in the same unit, none next to nothing?"
+        try:
+            with np.errstate(all="ignore"):
+                rule = Rule(log_density, guess, self._tree.nodes + len(guess))
+        except (ArithmeticError, IndexError):
+            raise ValueError(unit) from None
         while True:
-            mean, sd, errors = rule.moments(describe)
+            with np.errstate(all="ignore"):
+                mean, sd, errors = rule.moments(describe)
+            if not np.all(np.isfinite([*mean, *sd])):
+                raise ValueError(unit)
             accuracy, fine = float(np.max(errors)), errors <= tolerance
             if np.all(fine):
                 mean[: len(self._nodes)] += self._tree.shift
                 return rule, mean, sd, accuracy
             if not rule.refine(~fine):
+                if not np.isfinite(accuracy):
+                    raise ValueError(unit)
                 remedy = "use shared_tau=True, or " if len(guess) > 2 else ""
                 raise ValueError(
                     f"the integral over {len(guess)} spreads is accurate to {accuracy:.0e}, and more points "
@@ -477,6 +520,14 @@ class ExactPosterior:
                 mean[part], variance[part] = tree.describe(tau, sigma, self._theta, self._nodes.index(name))
             self._cache[name] = weight[keep] / weight[keep].sum(), mean + tree.shift, np.sqrt(variance)
         return self._cache[name]
+
+
+def _points(name: str, x) -> np.ndarray:
+    """Read one number or several; what is missing has no answer."""
+    x = floats(x, name)
+    if np.isnan(x).any():
+        raise ValueError(f"{name} is nan: give numbers")
+    return x
 
 
 def _plain(x: np.ndarray) -> float | np.ndarray:

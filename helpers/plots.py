@@ -11,14 +11,17 @@ import bokeh.plotting
 import iqplot
 import numpy as np
 import polars as pl
+import xarray as xr
 
 from helpers.calibration import _differences
-from helpers.data import _check_frame, _check_labels, _names
-from helpers.inputs import column as _column
-from helpers.inputs import frame, is_number, mapping, near, posterior, shown, text
+from helpers.data import _check_frame, _check_labels, _names, _numbers
+from helpers.inputs import is_number, kind, nearest, shown
+from helpers.tree import posterior_of
 
 # Okabe and Ito's, safe for all eyes
 COLORS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00"]
+
+_MOST = 20_000  # dots in a tree: more of them no browser shows in reasonable time
 
 
 def draw_tree(df: pl.DataFrame, levels: str | Sequence[str], **kwargs) -> bokeh.plotting.figure:
@@ -45,7 +48,8 @@ def draw_tree(df: pl.DataFrame, levels: str | Sequence[str], **kwargs) -> bokeh.
     TypeError
         If `df` is not a polars DataFrame.
     ValueError
-        If there are no rows or levels, if a column is missing or named twice, or if a label is missing.
+        If there are no rows or levels, or more than 20,000 rows, if a column is missing or named twice, or if
+        a label is missing.
     """
     levels = _names(levels, "levels")
     nodes = _layout(df, levels)
@@ -87,6 +91,8 @@ def _layout(df: pl.DataFrame, levels: list[str]) -> pl.DataFrame:
         observations, K + 1 for the population), and ``parent_x`` and ``parent_y`` (null for the latter).
     """
     _check_frame(df, levels, [])
+    if df.height > _MOST:
+        raise ValueError(f"the frame has {df.height:,} rows, too many for a picture: give at most {_MOST:,}")
     numbers = [f"{level}_stan" for level in levels]
     numbered = set(numbers) <= set(df.columns)
     for column in [*levels, *numbers] if numbered else levels:
@@ -147,12 +153,15 @@ def funnel(
 
     Raises
     ------
+    TypeError
+        If `samples` is not a dictionary of what ArviZ gives.
     ValueError
-        If a name is not one of a single parameter of every sampler; see `draws`.
+        If there are none, or if a name is not one of a single parameter of every sampler; see `draws`.
     """
-    mapping("samples", samples, 'give a dictionary, such as {"centered": samples}')
+    if isinstance(samples, xr.DataTree) or not isinstance(samples, Mapping):
+        raise TypeError(f"samples is {kind(samples)}: give a dictionary, such as {{'centered': samples}}")
     if not samples:
-        raise ValueError('samples is empty: give at least one, such as {"centered": samples}')
+        raise ValueError("samples is empty: give at least one sampler, under its label")
     options = {"width": 370, "height": 380, "y_axis_type": "log", "y_range": (3e-4, 3)}
     options |= {"tools": "pan,box_zoom,wheel_zoom,reset", "toolbar_location": "above"} | kwargs
     axes = {"x_axis_label": "θ (a.u.)", "y_axis_label": "τ (a.u.)", "x_range": (9, 12.3)}
@@ -164,7 +173,7 @@ def funnel(
         theta, tau = draws(tree, "theta"), draws(tree, "tau")
         offset = draws(tree, node) - draws(tree, parent)
         divergent = np.zeros(len(tau), dtype=bool)
-        if "sample_stats" in tree.children:
+        if "sample_stats" in tree.children and "diverging" in tree["sample_stats"]:
             divergent = tree["sample_stats"]["diverging"].transpose("chain", "draw").to_numpy().ravel()
         first = None
         for rows, marks in [
@@ -175,7 +184,7 @@ def funnel(
             source = bokeh.models.ColumnDataSource({k: v.astype(np.float32) for k, v in table.items()})
             for p, x in [(right, "offset"), (left, "theta")]:
                 if first is None:
-                    first = p.scatter(x, "tau", source=source, legend_label=label, **marks)
+                    first = p.scatter(x, "tau", source=source, legend_label=str(label), **marks)
                 else:  # the one legend hides a sampler's draws and divergences in both panels
                     first.js_link("visible", p.scatter(x, "tau", source=source, **marks), "visible")
     right.legend.items = right.legend.items[::-1]
@@ -206,19 +215,28 @@ def dots(table: pl.DataFrame, estimate: str, exact: float, **kwargs) -> bokeh.pl
 
     Raises
     ------
+    TypeError
+        If the table is not a polars DataFrame.
     ValueError
-        If the table has no column `estimate`.
+        If the table has no rows or no column `estimate`, if one of its numbers is missing or not finite, or
+        if `exact` is.
     """
-    _column(frame("table", table), estimate, "table")
+    if not isinstance(table, pl.DataFrame):
+        raise TypeError(f"table is {kind(table)}: give a polars DataFrame")
+    cats = kwargs.get("cats", "run")
+    for name in [estimate, *([cats] if isinstance(cats, str) else cats or [])]:
+        if not isinstance(name, str) or name not in table.columns:
+            near, there = nearest(name, table.columns), ", ".join(map(repr, table.columns))
+            raise ValueError(f"no column {shown(name)}{near}; the table has {there}")
+    if table.is_empty():
+        raise ValueError("the table has no rows: give at least one run")
+    _numbers(table[estimate])
     if not is_number(exact):
         raise ValueError(f"exact is {shown(exact)}: give a finite number")
     palette = [COLORS[i] for i in (0, 4, 1, 5, 2, 3)]  # pale and strong of blue, of orange, ...
     options = {"cats": "run", "spread": "jitter", "palette": palette, "toolbar_location": None}
     options |= {"frame_width": 430, "frame_height": 230, "marker_kwargs": {"alpha": 0.8, "size": 7}}
     options |= {"x_axis_label": f"{estimate}, estimated by one run"} | kwargs
-    cats = options["cats"]
-    for name in [] if cats is None else [cats] if isinstance(cats, str) else cats:
-        _column(table, name, "table")
     p = iqplot.strip(table, q=estimate, **options)
     p.add_layout(bokeh.models.Span(location=exact, dimension="height", line_dash="dashed", line_width=2))
     where = {"x": exact, "x_offset": 5, "y": p.frame_height - 2, "y_units": "screen"}
@@ -251,18 +269,20 @@ def rank_ecdf(
 
     Raises
     ------
-    ValueError
-        If a table is not one of `calibrate`; see `rank_test`.
+    TypeError, ValueError
+        If a table is not one of `calibrate`, or if there is none; see `rank_test`.
     """
-    single = not isinstance(tables, Mapping)
+    single = isinstance(tables, pl.DataFrame)
+    if not (single or isinstance(tables, Mapping)):
+        raise TypeError(f"tables is {kind(tables)}: give a table of calibrate, or a dictionary of several")
     if not single and not tables:
-        raise ValueError("tables is empty: give at least one table of calibrate")
+        raise ValueError("tables is empty: give at least one, under its label")
     lines = []
     for label, table in ({"": tables} if single else tables).items():
         for name, *numbers in _differences(table, probability):
             shown = _greek(name)
             several = table["parameter"].n_unique() > 1
-            lines.append((shown if single else f"{label}, {shown}" if several else label, *numbers))
+            lines.append((shown if single else f"{label}, {shown}" if several else str(label), *numbers))
     options = {"width": 640, "height": 380, "x_range": (0, 1), "toolbar_location": None}
     options |= {"x_axis_label": "rank of the true value, as a share of the draws"}
     options |= {"y_axis_label": "share of ranks below, minus uniform"} | kwargs
@@ -296,15 +316,17 @@ def draws(tree, name: str) -> np.ndarray:
 
     Raises
     ------
+    TypeError
+        If the tree is not what ArviZ gives.
     ValueError
         If there is no such parameter, or the name is not one of a single number.
     """
     variable, index = _parse(name)
-    group = posterior("tree", tree)
-    if variable not in group:
-        there = ", ".join(map(str, group.data_vars))
-        raise ValueError(f"no {variable!r}{near(variable, group.data_vars)}; the posterior has {there}")
-    values = group[variable].transpose("chain", "draw", ...).to_numpy()
+    posterior = posterior_of(tree)
+    if variable not in posterior.data_vars:
+        near, there = nearest(variable, posterior.data_vars), ", ".join(map(str, posterior.data_vars))
+        raise ValueError(f"no {variable!r}{near}; the posterior has {there}")
+    values = posterior[variable].transpose("chain", "draw", ...).to_numpy()
     sizes = values.shape[2:]
     if len(index) != len(sizes):
         one = f"'{variable}{[1] * len(sizes)}'" if sizes else f"{variable!r}"
@@ -317,7 +339,7 @@ def draws(tree, name: str) -> np.ndarray:
 
 def _parse(name: str) -> tuple[str, list[int]]:
     """Take ``theta_1[2]`` apart, into the variable and its indices."""
-    match = re.fullmatch(r"(\w+)(?:\[(\d+(?:,\s*\d+)*)\])?", text("name", name))
+    match = re.fullmatch(r"(\w+)(?:\[(\d+(?:,\s*\d+)*)\])?", name) if isinstance(name, str) else None
     if not match:
         raise ValueError(f"name is {shown(name)}: write tau or theta_1[2]")
     return match[1], [int(i) for i in match[2].split(",")] if match[2] else []

@@ -7,8 +7,9 @@ import numpy as np
 import xarray as xr
 from scipy.sparse import csr_array
 
-from helpers.inputs import entries, flag, is_number, is_whole, mapping, near, posterior, shown, text
+from helpers.inputs import entries, flag, floats, is_number, is_whole, kind, nearest, shown
 
+_LARGE = 1e100  # beyond, squares and their sums are not to be had
 PRIOR = {"theta": (10, 3), "tau": 5, "sigma": 5}
 
 
@@ -54,9 +55,12 @@ def tree_data(
 
     Raises
     ------
+    TypeError
+        If `data` or `prior` is not a dictionary.
     ValueError
-        If an item of `data` is missing or malformed, a prior is, or a weight. The message names the item,
-        the node or the level, and the remedy.
+        If an item of `data` is missing or malformed, a prior is, or a weight, or if `shared_tau` or
+        `write_nodes` is neither true nor false. The message names the item, the node or the level, and the
+        remedy.
 
     Examples
     --------
@@ -66,11 +70,12 @@ def tree_data(
     ([2, 3], [0, 0, 1, 2, 2], [2, 1, 1], [10.0, 9.0, 8.0])
     """
     sizes, parents, leaf, y, _ = _read(data, values, None)
-    shared_tau, write_nodes = flag("shared_tau", shared_tau), flag("write_nodes", write_nodes)
+    shared_tau, write_nodes = flag(shared_tau, "shared_tau"), flag(write_nodes, "write_nodes")
     K = len(sizes)
     first = np.cumsum([0, *sizes])  # nodes above each level
     n = np.bincount(leaf)
-    mean = y.mean() + np.bincount(leaf, y - y.mean()) / n
+    mean = np.bincount(leaf, y) / n
+    mean += np.bincount(leaf, y - mean[leaf]) / n  # the digits that a long sum loses
     theta, taus, sigma = read_prior(prior, 1 if shared_tau else K)
     for name, scale in [*(("tau", tau) for tau in taus), ("sigma", sigma)]:
         if not (is_number(scale) and scale > 0):
@@ -112,26 +117,37 @@ def unflatten(samples: xr.DataTree, flat: Mapping) -> xr.DataTree:
 
     Raises
     ------
+    TypeError
+        If the samples are not what ArviZ gives, or the data no dictionary.
     ValueError
-        If the samples have another number of nodes than the data.
+        If the samples have no τ or another number of nodes or of τ than the data, or if these are not of
+        `tree_data`.
     """
-    named = posterior("samples", samples).to_dataset()
-    if "tau" not in named:
-        raise ValueError(f"no 'tau'; the posterior has {', '.join(map(str, named.data_vars))}")
-    for item in ("shared_tau", "J"):
-        if item not in mapping("flat", flat, "give the dictionary that tree_data made"):
-            raise ValueError(f"flat has no {item!r}: give the dictionary that tree_data made")
+    posterior = posterior_of(samples)
+    if not isinstance(flat, Mapping):
+        raise TypeError(f"flat is {kind(flat)}: give the dictionary of helpers.tree_data")
+    for name in ("shared_tau", "J"):
+        if name not in flat:
+            raise ValueError(f"no {name!r} in the data: give the dictionary of helpers.tree_data")
+    shared, J = flag(flat["shared_tau"], "shared_tau"), entries(flat["J"])
+    if not J or not all(is_whole(size, 1) for size in J):
+        raise ValueError(f"'J' is {shown(flat['J'])}: give the dictionary of helpers.tree_data")
+    if "tau" not in posterior:
+        raise ValueError("the samples have no 'tau': give those of tree or tree_marginal")
+    named = posterior.to_dataset()
     tau = named["tau"]
-    if flat["shared_tau"]:
+    found, wanted = int(np.prod(tau.shape[2:])), 1 if shared else len(J)
+    if found != wanted:
+        raise ValueError(f"the samples have {found} τ, the data {wanted}: give the data of the fit")
+    if shared:
         named = named.drop_vars("tau").assign(tau=tau.squeeze(tau.dims[2:], drop=True))
     if "node" in named:
-        node = named["node"].values
-        if node.shape[2] != sum(flat["J"]):
-            raise ValueError(
-                f"the samples have {node.shape[2]} nodes, the data {sum(flat['J'])}: give the data of the fit"
-            )
-        levels = np.split(node, np.cumsum(flat["J"])[:-1], axis=2)
-        named = named.drop_dims(named["node"].dims[2])
+        node = named["node"].transpose("chain", "draw", ...).values
+        if node.shape[2:] != (sum(J),):
+            nodes = int(np.prod(node.shape[2:]))
+            raise ValueError(f"the samples have {nodes} nodes, the data {sum(J)}: give the data of the fit")
+        levels = np.split(node, np.cumsum(J)[:-1], axis=2)
+        named = named.drop_dims(set(named["node"].dims) - {"chain", "draw"})
         for k, level in enumerate(levels, start=1):
             dim = f"theta_{k}_dim_0"
             named[f"theta_{k}"] = (("chain", "draw", dim), level)
@@ -139,6 +155,18 @@ def unflatten(samples: xr.DataTree, flat: Mapping) -> xr.DataTree:
     out = samples.copy()
     out["posterior"] = xr.DataTree(named)
     return out
+
+
+def posterior_of(samples) -> xr.DataTree:
+    """Take the group ``posterior``, with its chains and draws, or refuse what has none."""
+    if not isinstance(samples, xr.DataTree) or "posterior" not in samples.children:
+        what = "have no group 'posterior'" if isinstance(samples, xr.DataTree) else f"are {kind(samples)}"
+        raise TypeError(f"the samples {what}: give what arviz.from_cmdstanpy(fit) gives")
+    posterior = samples["posterior"]
+    for dim in ("chain", "draw"):
+        if not posterior.sizes.get(dim):
+            raise ValueError(f"the samples have no {dim}: give what arviz.from_cmdstanpy(fit) gives")
+    return posterior
 
 
 class Tree:
@@ -166,6 +194,10 @@ class Tree:
         self.repeats = self.N - sizes[-1]
         self.constant = (np.log(weight).sum() - np.log(self.precision).sum()) / 2
         self.constant -= self.repeats * np.log(2 * np.pi) / 2
+
+    def is_flat(self) -> bool:
+        """Tell whether all measurements are equal."""
+        return not self.squares and not np.ptp(self.mean)
 
     def guess(self, d: int, theta: tuple) -> np.ndarray:
         """Rough logarithms of the last d of the spreads; `theta` as in `up`."""
@@ -257,19 +289,19 @@ def _product(mean, variance, other_mean, other_variance) -> tuple[np.ndarray, np
 
 def read_prior(prior: Mapping | None, taus: int) -> tuple[tuple[float, float], list, object]:
     """Fill in the priors of the lessons: mean and sd of θ, one entry for each of the τ, and σ."""
-    if prior is not None:
-        mapping("prior", prior, "give a dictionary with some of theta, tau and sigma")
+    if not (prior is None or isinstance(prior, Mapping)):
+        raise TypeError(f"prior is {kind(prior)}: give a dictionary, such as {{'tau': 1}}")
     prior = PRIOR | dict(prior or {})
     if unknown := [name for name in prior if name not in PRIOR]:
-        meant = near(unknown[0], PRIOR)
-        raise ValueError(f"no prior for {shown(unknown[0])}{meant}: give some of theta, tau and sigma")
-    theta, tau = prior["theta"], prior["tau"]
-    pair = entries(theta) or []
-    if len(pair) != 2 or not (all(map(is_number, pair)) and pair[1] > 0):
+        near = nearest(unknown[0], PRIOR)
+        raise ValueError(f"no prior for {shown(unknown[0])}{near}: give some of theta, tau and sigma")
+    theta, tau = entries(prior["theta"]), prior["tau"]
+    if theta is None or len(theta) != 2 or not all(map(is_number, theta)) or theta[1] <= 0:
         raise ValueError(
-            f"prior of theta is {shown(theta)}: give its mean and its standard deviation, above 0"
+            f"prior of theta is {shown(prior['theta'])}: give its mean and its standard deviation, above 0"
         )
-    tau = [tau] * taus if entries(tau) is None else entries(tau)
+    given = entries(tau)
+    tau = [tau] * taus if given is None else given
     if len(tau) != taus:
         raise ValueError(
             f"prior of tau has length {len(tau)}: give one, or one per level with shared_tau=False"
@@ -279,12 +311,13 @@ def read_prior(prior: Mapping | None, taus: int) -> tuple[tuple[float, float], l
 
 def _weights(weight, sizes: list[int]) -> np.ndarray:
     """Write out the weight of every node."""
-    levels = [weight] * len(sizes) if entries(weight) is None else entries(weight)
+    given = entries(weight)
+    levels = [weight] * len(sizes) if given is None else given
     if len(levels) != len(sizes):
         raise ValueError(f"weight has length {len(levels)}: give one number, or {len(sizes)}, one per level")
     nodes = []
     for k, (given, size) in enumerate(zip(levels, sizes, strict=True), start=1):
-        w = _numeric(f"weight of level {k}", given)
+        w = floats(given, f"weight of level {k}")
         if w.shape not in ((), (size,)):
             raise ValueError(f"weight of level {k} has shape {w.shape}: give one number, or {size}")
         nodes.append(np.broadcast_to(w, size))
@@ -297,41 +330,44 @@ def _weights(weight, sizes: list[int]) -> np.ndarray:
 
 def _read(data: Mapping, values: str, sigma) -> tuple:
     """Check a dictionary such as `stan_data` gives: sizes, parents, leaves (from 0), values and errors."""
-    mapping("data", data, "give the dictionary that stan_data made")
-    for name in ("J_1", "index_1", text("values", values)):
+    if not isinstance(data, Mapping):
+        raise TypeError(f"data is {kind(data)}: give the dictionary of helpers.stan_data")
+    if not isinstance(values, str):
+        raise ValueError(f"values is {shown(values)}: give the name of one item of the data, as text")
+    for name in ("J_1", "index_1", values):
         if name not in data:
-            meant = near(name, data) if name == values else ""
-            there = ", ".join(map(str, data))
-            raise ValueError(f"no {name!r} in the data{meant}, which has {there}: see helpers.stan_data")
+            near, there = nearest(name, data) if name == values else "", ", ".join(map(str, data))
+            raise ValueError(f"no {name!r}{near} in the data, which has {there}: see helpers.stan_data")
     levels = data.keys() - {values}  # which may be called J_2 themselves
     K = next(k for k in range(1, len(data) + 1) if f"J_{k + 1}" not in levels)
-    y = _numeric(values, data[values])
+    y = floats(data[values], repr(values))
     if y.ndim != 1 or not y.size:
         raise ValueError(f"{values!r} has shape {y.shape}: give at least one measurement, in one dimension")
-    sizes = [data[f"J_{k + 1}"] for k in range(K)]
-    for k, size in enumerate(sizes, start=1):
-        if np.ndim(size) or not is_whole(np.asarray(size).item()) or size < 1:
-            raise ValueError(f"'J_{k}' is {shown(size)}: give the number of nodes of level {k}")
-    sizes = [*map(int, sizes), y.size]
+    sizes = [y.size]
+    for k in range(K, 0, -1):
+        size = data[f"J_{k}"]
+        size = size.item() if isinstance(size, np.ndarray) and size.ndim == 0 else size
+        if not is_whole(size, 1):
+            raise ValueError(f"'J_{k}' is {shown(size)}: give a whole number, 1 or more")
+        sizes.insert(0, int(size))
     parents = []
     for k, (size, children) in enumerate(pairwise(sizes), start=1):
         name = f"index_{k}"
-        if name not in data:
-            raise ValueError(f"no {name!r} in the data, which has {', '.join(map(str, data))}: see stan_data")
-        index = _numeric(name, data[name])
+        index = floats(data.get(name, []), repr(name))
         if index.shape != (children,):
             raise ValueError(
                 f"{name!r} has shape {index.shape}: give {children} numbers of nodes in level {k}"
             )
-        bad = ~np.isin(index, np.arange(1, size + 1))
+        bad = ~((index >= 1) & (index <= min(size, 2**53)) & (index == np.floor(index)))
         if bad.any():
             i = bad.argmax()
-            raise ValueError(f"{name!r} is {index[i]:g} at position {i + 1}: give a node from 1 to {size}")
+            raise ValueError(f"{name!r} is {index[i]:.16g} at position {i + 1}: give a node from 1 to {size}")
         parents.append(index.astype(np.int64) - 1)
-        childless = np.bincount(parents[-1], minlength=size) == 0
+        # with more nodes than children, one of the first of them has none
+        childless = np.bincount(parents[-1], minlength=min(size, children + 1)) == 0
         if childless.any():
             raise ValueError(f"node {childless.argmax() + 1} of level {k} has nothing below it: leave it out")
-    known = None if sigma is None else _numeric("sigma", sigma)
+    known = None if sigma is None else floats(sigma, "'sigma'")
     for name, x in [(values, y)] if known is None else [(values, y), ("sigma", known)]:
         if x.shape != y.shape:
             raise ValueError(f"{name!r} has shape {x.shape}: give one for each of the {y.size} measurements")
@@ -339,6 +375,9 @@ def _read(data: Mapping, values: str, sigma) -> tuple:
         if bad.any():
             i = bad.argmax()
             raise ValueError(f"{name!r} is {x[i]} at position {i + 1}: give finite numbers, errors above 0")
+        if (large := np.abs(x)).max() > _LARGE or (x is known and x.min() < 1 / _LARGE):
+            i = large.argmax() if large.max() > _LARGE else x.argmin()
+            raise ValueError(f"{name!r} is {x[i]} at position {i + 1}: use another unit of measurement")
     leaf = parents[-1]
     first = np.unique(leaf, return_index=True)[1]
     if known is None and y.size > len(first) and np.array_equal(y, y[first][leaf]):
@@ -347,11 +386,3 @@ def _read(data: Mapping, values: str, sigma) -> tuple:
             "likes and no posterior exists: give more digits, or one measurement for each group"
         )
     return sizes[:-1], parents[:-1], leaf, y, known
-
-
-def _numeric(name: str, given) -> np.ndarray:
-    """Read an item of the data as numbers, which may be missing or infinite."""
-    try:
-        return np.asarray(given, dtype=float)
-    except (OverflowError, TypeError, ValueError):
-        raise ValueError(f"{name!r} is {shown(given)}: give numbers, in one dimension") from None

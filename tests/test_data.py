@@ -336,7 +336,7 @@ def test_a_frame_without_rows_is_refused():
     [
         (pl.DataFrame.to_pandas, "df is a pandas.DataFrame, not a polars frame: give pl.from_pandas(df)"),
         (pl.DataFrame.lazy, "df is a polars.LazyFrame, not a polars frame: give df.collect()"),
-        (pl.DataFrame.to_dict, "df is a builtins.dict, not a polars frame: give pl.DataFrame(df)"),
+        (pl.DataFrame.to_dict, "df is a dict, not a polars frame: give pl.DataFrame(df)"),
     ],
 )
 def test_other_kinds_of_frame_are_refused_with_the_way_out(make, remedy):

@@ -146,7 +146,7 @@ def test_tree_of_columns_with_any_name_is_drawn():
             pl.DataFrame({"day": ["mon"]}),
             "dya",
             ValueError,
-            r"no column 'dya' \(did you mean 'day'\?\)",
+            r"no column 'dya' \(did you mean 'day'\?\); the frame has 'day'",
         ),
         (pl.DataFrame({"day": ["mon"]}), ["day", "day"], ValueError, "'day' is named twice"),
         (pl.DataFrame({"day": ["mon"]}), [], ValueError, "levels is .*: name at least one column"),

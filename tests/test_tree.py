@@ -552,7 +552,7 @@ def test_malformed_options_are_refused(data, options, message):
     [
         ({"J_1": None}, "no 'J_1' in the data, which has .*: see helpers.stan_data"),
         ({"index_1": None}, "no 'index_1' in the data"),
-        ({"index_2": None}, "no 'index_2' in the data"),
+        ({"index_2": None}, r"'index_2' has shape \(0,\): give 17 numbers of nodes in level 2"),
         ({"index_3": [1] * 46}, r"'index_3' has shape \(46,\): give 47 numbers of nodes in level 3"),
         ({"index_1": [0, 1, 1, 1, 2, 3, 3, 3]}, "'index_1' is 0 at position 1: give a node from 1 to 3"),
         ({"index_1": [1, 1, 1, 1, 2, 3, 3, 4]}, "'index_1' is 4 at position 8: give a node from 1 to 3"),

@@ -25,7 +25,7 @@ def array(answer: Any, wanted: str) -> np.ndarray:
     """Read numbers in one dimension: a list, an array, a column; anything else is a `TypeError`."""
     try:
         out = np.asarray(answer)
-    except ValueError:
+    except (TypeError, ValueError):
         raise refuse(answer, wanted) from None
     if out.ndim != 1 or out.dtype.kind not in "iuf":
         raise refuse(answer, wanted)

@@ -7,6 +7,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,8 @@ def hub(chromium):
                 assert started.poll() is None, (scratch / "hub" / "log").read_text()
                 time.sleep(0.2)
         yield run
-        assert asyncio.run(rehearsal.open_to_strangers(run, scratch)) == []
+        with ThreadPoolExecutor() as threads:  # Playwright has a loop in this one
+            assert threads.submit(asyncio.run, rehearsal.open_to_strangers(run, scratch)).result() == []
         assert (scratch / "compiles").read_text() == ""
 
 
@@ -65,7 +67,9 @@ def test_a_student_logs_in_starts_a_server_and_runs_a_lesson(hub, fresh, screens
     assert page.evaluate(DONE), "the lesson did not finish"
     numbers = page.evaluate(FIGURES)
     cell = next(cell for cell, number in enumerate(numbers) if number)
-    scroll_to(page, cell).locator(".bk-Figure").first.wait_for(timeout=30_000)
+    figure = scroll_to(page, cell).locator(".bk-Figure").first
+    figure.wait_for(timeout=30_000)
+    figure.scroll_into_view_if_needed()
     page.screenshot(path=screenshots / "hub.png")
     saved = json.dumps(page.evaluate("jupyterapp.shell.currentWidget.context.path"))
     assert saved == f'"course/lessons/{LESSON}.md"'
