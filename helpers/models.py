@@ -61,6 +61,8 @@ def stan_file(name: str | os.PathLike) -> Path:
     ------
     FileNotFoundError
         If there is no such program; the message names the nearest, and lists those there are.
+    TypeError
+        If `name` is neither text nor a path, or empty.
     """
     if not isinstance(name, str | os.PathLike) or not str(name).strip("./ "):
         raise TypeError(f"name is {shown(name)}: give the name of a program, or the path of a .stan file")

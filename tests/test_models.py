@@ -226,6 +226,15 @@ helpers.stan_model("funnel").sample(chains=1, show_progress=False, seed=1)
     assert (run.returncode, run.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("name", [None, 7, ["centered"], b"centered", "", ".", "../"])
+def test_what_names_no_program_is_refused_in_one_line(name):
+    for helper in (helpers.stan_file, helpers.stan_model):
+        with pytest.raises(
+            TypeError, match=r"^name is .*: give the name of a program, or the path of a .stan file$"
+        ):
+            helper(name)
+
+
 root = pytest.mark.skipif(
     os.geteuid() != 0 and not os.environ.get("CI"), reason="only root can ask as two other users"
 )
