@@ -31,12 +31,19 @@ def claim() -> None:
     _sweep(prefix)
     while True:
         folder = tempfile.mkdtemp(prefix=prefix)
-        with contextlib.suppress(OSError):  # another process may sweep it before it is locked
+        try:
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        except FileNotFoundError:  # another process swept it before it was locked
+            continue
+        try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            if os.path.isdir(folder):
-                break
+        except OSError:  # a disk that knows no locks: then as cmdstanpy does it
             os.close(descriptor)
+            os.rmdir(folder)
+            return
+        if os.path.isdir(folder):
+            break
+        os.close(descriptor)
     _held[os.getpid()] = folder, descriptor  # programs that are started do not inherit the descriptor
     before = cmdstanpy._TMPDIR
     for name, module in list(sys.modules.items()):  # they imported it by value

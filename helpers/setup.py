@@ -43,8 +43,8 @@ KEEP = re.compile(
     r"|lib/(boost_[\d.]+/(LICENSE|boost/)|eigen_[\d.]+/(COPYING|Eigen/|unsupported/Eigen/)|sundials_|tbb_)))).*"
     r"(?<!\.o)(?<!\.a)(?<!\.d)(?<!\.gch)"
 )
-# Silence of the network is borne twice for ten seconds: a proxy that hangs is given up within half a minute.
-SILENCE = 10
+# Silence of the network is borne twice for nine seconds: a proxy that hangs is given up within half a minute.
+SILENCE = 9
 PIP = ["-m", "pip", "--no-cache-dir", "--disable-pip-version-check", "--retries=1", f"--timeout={SILENCE}"]
 UV = {"UV_HTTP_TIMEOUT": str(SILENCE), "UV_HTTP_CONNECT_TIMEOUT": str(SILENCE), "UV_HTTP_RETRIES": "1"}
 PACKAGES_GB, CMDSTAN_GB = 1.6, 1.5  # 1.5 and, for CmdStan 2.27, 1.1 were measured

