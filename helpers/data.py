@@ -132,9 +132,9 @@ def simulate(
         # Each node hands its labels and means down to its children; these are numbered from 1 again.
         columns = {key: np.repeat(column, n) for key, column in columns.items()}
         columns[level] = np.arange(1, n.sum() + 1) - np.repeat(n.cumsum() - n, n)
-        columns[name] = mean = rng.normal(np.repeat(mean, n), float(sd))
+        columns[name] = mean = rng.normal(np.repeat(mean, n), sd + 0.0)  # numpy refuses -0.0
     columns = {key: np.repeat(column, counts[-1]) for key, column in columns.items()}
-    columns["y"] = rng.normal(np.repeat(mean, counts[-1]), float(sigma))
+    columns["y"] = rng.normal(np.repeat(mean, counts[-1]), sigma + 0.0)
     if not np.isfinite(columns["y"]).all():
         raise ValueError("y would be infinite: give a smaller theta, tau or sigma")
     return pl.DataFrame(columns).select(*levels, "y", *means)

@@ -327,6 +327,11 @@ def test_columns_that_cannot_be_told_apart_or_found_are_refused(levels, values, 
     refused(message, stan_data, df, levels, values)
 
 
+def test_no_spread_may_have_a_sign():
+    df = simulate([2, 3], theta=1, tau=-0.0, sigma=-0.0, seed=1)
+    assert df["y"].unique().to_list() == [1.0]
+
+
 def test_a_frame_without_rows_is_refused():
     refused("the frame has no rows", stan_data, measurements().clear(), LEVELS, "y")
 
