@@ -121,7 +121,7 @@ faults: setup ## kill the genuine set-up of CmdStan twenty times, at random mome
 	$(BIN)/python tests/faults.py
 
 audit: .venv/.ready ## look the locked packages up among the known vulnerabilities (asks PyPI)
-	$(BIN)/uv tool run --quiet pip-audit==2.10.1 -r requirements.txt --require-hashes --disable-pip
+	$(BIN)/uv tool run --quiet pip-audit==2.10.1 -r requirements.txt --require-hashes --disable-pip --strict
 
 lock: .venv/.ready ## pin the newest versions of all packages in requirements.txt
 	UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile pyproject.toml --group dev --upgrade --universal \
