@@ -204,7 +204,8 @@ class Tree:
         rough = np.std(self.mean) or theta[1]
         within = np.sqrt(self.squares / self.repeats) if self.repeats and not self.known else rough
         sigma = np.sqrt(within * rough)  # no more than `rough`, if σ explains all; no less than `within`
-        return np.log([*[rough] * (d - (not self.known)), *[sigma] * (not self.known)])
+        with np.errstate(divide="ignore"):  # in another unit than the priors' all this may be next to nothing
+            return np.log([*[rough] * (d - (not self.known)), *[sigma] * (not self.known)])
 
     def up(self, tau: np.ndarray, sigma: np.ndarray, theta: tuple) -> tuple[np.ndarray, list]:
         """Pass messages up the tree.
