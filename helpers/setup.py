@@ -52,6 +52,7 @@ OWN_CMDSTAN = (
     "install it yourself (`conda install -c conda-forge cmdstan`) "
     "or set CMDSTAN to a folder with CmdStan 2.27 or newer, then `make setup` again"
 )
+ROOM = "free some space, then `make setup` again"
 
 
 class SetupError(Exception):
@@ -117,13 +118,23 @@ def cut_requirement(lock: str, name: str) -> str:
     return found[0]
 
 
+def no_room(said: str) -> bool:
+    """Tell whether a program says in `said` that it failed for want of space."""
+    return bool(re.search(r"No space left on device|Disk quota exceeded", said))
+
+
 def run(*command, hint="is the network up, or HTTPS_PROXY to be set?") -> None:
     """Run one command, which shows its own progress on a terminal; `hint` is what to look at if it fails."""
     out, err = (None, None) if sys.stderr.isatty() else (subprocess.DEVNULL, subprocess.PIPE)
     done = subprocess.run(command, stdout=out, stderr=err, text=True, errors="replace")
     if done.returncode:
         name = " ".join([word for word in map(str, command[1:]) if word[0] != "-"][:2])
-        why = re.findall(r"(?im)^ *((?:error|caused by).*)", done.stderr or "") or ["its message is above"]
+        why = re.findall(r"(?im)^ *((?:error|caused by|cause:).*)", done.stderr or "")
+        why = why or ["its message is above"]
+        if err is None:  # it went to the terminal, unread by us
+            hint += " Is the disk full?"
+        elif no_room(done.stderr):
+            why, hint = ["No space left on device"], ROOM
         raise SetupError(f"`{name}` failed ({why[-1]}): {hint}")
 
 
@@ -348,7 +359,8 @@ def build(tree: Path, final: Path, log: Path, make: str = "make") -> None:
             raise
     if process.returncode:
         say("\n".join(log.read_text().splitlines()[-15:]))
-        raise SetupError(f"CmdStan did not build (above, and all in {log}): is `apt install g++ make` done?")
+        hint = f"no space left: {ROOM}." if no_room(log.read_text()) else "is `apt install g++ make` done?"
+        raise SetupError(f"CmdStan did not build (above, and all in {log}): {hint}")
     say(f"  {files} files compiled, {time.monotonic() - start:.0f} s")
 
 
@@ -416,7 +428,7 @@ def main(step: str) -> None:
             say(f"CmdStan: {known or install_cmdstan(folder)}")
     except (SetupError, OSError) as error:
         full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-        sys.exit(f"set-up: {error}" + ": free some space, then `make setup` again" * full)
+        sys.exit(f"set-up: {error}" + f": {ROOM}" * full)
     except KeyboardInterrupt:
         sys.exit("set-up: stopped; `make setup` starts again")
 

@@ -102,7 +102,8 @@ def test_full_disk_ends_in_one_line_leaves_nothing_and_the_next_goes_through(tmp
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(INSIDE + "makefile", "CMDSTAN_VERSION := 2.27.0\n")
         archive.writestr(INSIDE + "lib/big", random.Random(1).randbytes(1_000_000))
-    writes = program(tmp_path / "make", f"echo; head -c 1900000 /dev/urandom > more || exit 1; {GOOD}")
+    fill = "echo; head -c 1900000 /dev/urandom > more"
+    writes = program(tmp_path / "make", f"{fill} || {{ rm more; exit 1; }}; {GOOD}")  # as g++ does
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", folder], check=True)
     try:
         for size in ("400k", "1500k", "2400k"):  # no room for the wheel, for what is in it, for the build
@@ -110,13 +111,54 @@ def test_full_disk_ends_in_one_line_leaves_nothing_and_the_next_goes_through(tmp
             process = start_install(folder, path, writes, before="setup.CMDSTAN_GB = 0")
             said = process.communicate(timeout=60)[1]
             assert process.returncode
-            assert "No space left" in said or "CmdStan did not build" in said, said
+            assert "No space left" in said, said
+            assert "CmdStan did not build" not in said or f"no space left: {setup.ROOM}" in said, said
             assert shown(folder) == []
         subprocess.run(["mount", "-o", "remount,size=10M", folder], check=True)
         assert start_install(folder, path, writes, before="setup.CMDSTAN_GB = 0").wait(60) == 0
         assert shown(folder) == ["cmdstan-2.27.0"]
     finally:
         subprocess.run(["umount", folder], check=True)
+
+
+@root
+@pytest.mark.parametrize("tool", ["pip", "uv"])
+def test_full_disk_is_told_where_a_tool_meets_it_and_the_network_is_not_blamed(tmp_path, monkeypatch, tool):
+    size = 3_000_000
+    info = "big-1.dist-info/"
+    with zipfile.ZipFile(tmp_path / "big-1-py3-none-any.whl", "w") as archive:
+        archive.writestr("big/data", bytes(size))
+        archive.writestr(info + "METADATA", "Metadata-Version: 2.1\nName: big\nVersion: 1\n")
+        archive.writestr(info + "WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(info + "RECORD", f"big/data,,\n{info}METADATA,,\n{info}WHEEL,,\n{info}RECORD,,\n")
+    monkeypatch.setattr(setup.sys.stderr, "isatty", lambda: False)
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    words = ["--no-index", "--find-links", tmp_path, "--target", disk / "there", "big"]
+    command = {
+        "pip": [sys.executable, *setup.PIP, "install", *words],
+        "uv": [Path(sys.executable).parent / "uv", "pip", "install", "--link-mode", "copy", *words],
+    }[tool]
+    monkeypatch.setenv("UV_CACHE_DIR", str(disk / "cache"))
+    monkeypatch.setenv("TMPDIR", str(disk))
+    for options in ("size=1M", f"size={3 * size}"):
+        subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", disk], check=True)
+        try:
+            if options == "size=1M":
+                with pytest.raises(SetupError, match=f"No space left on device.*{setup.ROOM}$"):
+                    setup.run(*command)
+            else:
+                setup.run(*command)
+        finally:
+            subprocess.run(["umount", disk], check=True)
+
+
+def test_the_cause_that_uv_names_is_told(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "file"))
+    monkeypatch.setattr(setup.sys.stderr, "isatty", lambda: False)
+    with pytest.raises(SetupError, match=r"^`pip install` failed \(cause: .*\): "):
+        setup.run(Path(sys.executable).parent / "uv", "pip", "install", "--no-index", "x")
 
 
 def test_full_disk_is_told_with_its_remedy(monkeypatch, tmp_path):
