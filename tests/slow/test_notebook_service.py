@@ -35,6 +35,7 @@ def service(tmp_path, monkeypatch):
     spec.parent.mkdir(parents=True)
     spec.write_text(json.dumps({"argv": argv, "display_name": "service", "language": "python"}))
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    monkeypatch.setenv("CMDSTAN", cmdstanpy.cmdstan_path())  # to build one is for the tests of set-up
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("PATH", f"{venv / 'bin'}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.delenv("PYTHONPATH", raising=False)  # nothing of the course but the handout
@@ -54,8 +55,7 @@ def loads_bokeh(cell):
     return any("application/vnd.bokehjs_load.v0+json" in output.get("data", {}) for output in cell.outputs)
 
 
-def test_two_cells_in_a_bare_environment_let_lesson_2_run(service, monkeypatch):
-    monkeypatch.setenv("CMDSTAN", cmdstanpy.cmdstan_path())  # building one takes minutes; set-up's tests do
+def test_two_cells_in_a_bare_environment_let_lesson_2_run(service):
     run(service, FIRST)
     text = zipfile.ZipFile(service / "handout.zip").read("handout/lessons/02-centered-model.ipynb").decode()
     lesson = [cell for cell in nbformat.reads(text, 4).cells if cell.cell_type == "code"]
