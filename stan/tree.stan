@@ -28,10 +28,11 @@ functions {
   vector nodes(vector x, real theta, vector tau, array[] int parent, array[] int last,
                vector weight, array[] int blend) {
     vector[rows(x)] node;
+    int T = rows(tau);  // a name of its own: from Stan 2.36 on, min takes no int with a number of rows
     int a = 1;
     for (k in 1:size(last)) {
       int b = last[k];
-      real spread = tau[min(k, rows(tau))];
+      real spread = tau[min(k, T)];
       if (blend[k] == 0 && k == 1) node[a:b] = theta + spread * x[a:b];
       else if (blend[k] == 0) node[a:b] = node[parent[a:b]] + spread * x[a:b];
       else if (blend[k] == 1) node[a:b] = x[a:b];

@@ -10,7 +10,7 @@ import jupytext
 import nbformat
 import pytest
 from nbclient import NotebookClient
-from stanc import objections
+from newest import objections
 
 COURSE = Path(__file__).parent.parent
 LESSONS = sorted((COURSE / "lessons").glob("*.md"))
