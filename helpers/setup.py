@@ -311,9 +311,8 @@ def from_github(scratch: Path) -> Path:
         with contextlib.chdir(scratch), open(os.devnull, "w") as quiet, contextlib.redirect_stdout(quiet):
             retrieve_version(NEWEST, progress=sys.stderr.isatty())
     except Exception as error:  # cmdstanpy raises many kinds, and its own slip where the archive is none
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise SetupError(f"CmdStan {NEWEST} did not come from GitHub ({error})") from error
+        hint = f": {ROOM}" if no_room(str(error)) else ""
+        raise SetupError(f"CmdStan {NEWEST} did not come from GitHub ({error}){hint}") from error
     return scratch / f"cmdstan-{NEWEST}"
 
 
