@@ -76,7 +76,6 @@ lint: .venv/.ready ## check the style of what pages sample with, C++ and JavaScr
 
 test test-all: setup
 	@$(BIN)/ruff check --quiet && $(BIN)/ruff format --check --quiet
-	@$(BIN)/python book/compile.py
 	$(BIN)/pytest -n auto $(if $(filter test-all,$@),tests lessons tests/slow)
 
 test: ## check the style, run the tests that take minutes, and every cell of every lesson

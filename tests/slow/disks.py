@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import needs
+import pytest
 
 
 class Disk:
@@ -45,3 +46,10 @@ class Disk:
     def run(self, *words) -> None:
         """Run a command where the disk is."""
         subprocess.run(words, check=True, preexec_fn=self.enter)
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """Make a folder whose processes find a small disk there."""
+    with Disk(tmp_path / "disk") as disk:
+        yield disk

@@ -14,6 +14,7 @@ import cmdstanpy
 import needs
 import psutil
 import pytest
+from disks import disk  # noqa: F401
 from waiting import wait_for
 
 import helpers

@@ -8,6 +8,7 @@ from pathlib import Path
 import cmdstanpy
 import needs
 import pytest
+from disks import disk  # noqa: F401
 from test_faults import COMPILE, PROGRAM, kill, own, python, run, wait_until_nobody_works  # noqa: F401
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import needs
 import psutil
 import pytest
+from disks import disk  # noqa: F401
 from test_setup import GOOD, INSIDE, TOP, program, shown, start_install, wheel  # noqa: F401
 from waiting import wait_for
 
