@@ -14,7 +14,10 @@ from waiting import wait_for
 
 COURSE = Path(__file__).parent.parent
 PREFIX = f"hierarchical-models-{os.getuid()}-"
-CLAIM = "import cmdstanpy; from helpers import scratch; scratch.claim(); "
+# without the packages of `helpers`: they take seconds, and some have threads, which a fork would cut off
+CLAIM = (
+    f"import sys; sys.path.append({str(COURSE / 'helpers')!r}); import cmdstanpy, scratch; scratch.claim(); "
+)
 # a stand-in for CmdStan, that writes until it is stopped
 WRITER = "import sys, time; time.sleep(600)"
 
@@ -42,7 +45,7 @@ def run(code: str) -> str:
 
 def test_cmdstanpy_writes_where_it_is_told_everywhere_and_leaves_nothing(temporary):
     code = CLAIM + (
-        "import sys; print({m._TMPDIR for n, m in list(sys.modules.items())"
+        "print({m._TMPDIR for n, m in list(sys.modules.items())"
         " if n.startswith('cmdstanpy') and hasattr(m, '_TMPDIR')})"
     )
     out = run(code)
@@ -88,13 +91,8 @@ def test_what_a_living_process_uses_stays(temporary):
 
 
 def test_a_forked_process_leaves_the_folder_of_its_parent_alone(temporary):
-    # without the packages of `helpers`, some of which have threads, that forking would cut off
     out = run(
-        "import atexit, importlib.util, os\n"
-        f"path = {str(COURSE / 'helpers' / 'scratch.py')!r}\n"
-        "spec = importlib.util.spec_from_file_location('scratch', path)\n"
-        "scratch = importlib.util.module_from_spec(spec); spec.loader.exec_module(scratch)\n"
-        "import cmdstanpy; scratch.claim()\n"
+        CLAIM + "import atexit, os\n"
         "before = cmdstanpy._TMPDIR\n"
         "if os.fork() == 0:\n"
         "    scratch.claim(); assert cmdstanpy._TMPDIR != before\n"
