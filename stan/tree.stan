@@ -28,7 +28,7 @@ functions {
   vector nodes(vector x, real theta, vector tau, array[] int parent, array[] int last,
                vector weight, array[] int blend) {
     vector[rows(x)] node;
-    int T = rows(tau);  // a name of its own: from Stan 2.36 on, min takes no int with a number of rows
+    int T = rows(tau);  // min(k, rows(tau)) does not compile from Stan 2.36 on
     int a = 1;
     for (k in 1:size(last)) {
       int b = last[k];

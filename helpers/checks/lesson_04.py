@@ -77,7 +77,7 @@ def upside_down(answer) -> str:
 @cache
 def _week() -> tuple[dict, object]:
     """Return data on which both forms sample well, and their exact posterior."""
-    df = simulate([8, 3, 2, 2], theta=10, tau=1, sigma=1.5, seed=2, levels=LEVELS)
+    df = simulate([8, 3, 2, 2], theta=10, tau=1, sigma=2.2, seed=5, levels=LEVELS)
     data, _ = stan_data(df, LEVELS, "y")
     return data, exact_posterior(data)
 
@@ -91,22 +91,22 @@ def next_week(answer) -> str:
     for name in ("theta", "tau", "sigma"):
         if programs.distance(samples, name, exact.mean(name)) > programs.TOO_FAR:
             raise Again(f"The posterior of {name} has changed: leave the model itself as it was.")
-    theta, tau2, sigma2 = (exact.sd(name) ** 2 for name in ("theta", "tau", "sigma"))
-    tau2, sigma2 = tau2 + exact.mean("tau") ** 2, sigma2 + exact.mean("sigma") ** 2
-
     if programs.away(y_new, exact.mean("theta"), "y_new") > programs.TOO_FAR:
         raise Again("Its mean is not that of θ: next week's cell has a new day, none of those in the data.")
-    # variances that lie apart by more than 8 Monte Carlo standard errors each, with these data
+    theta, tau, sigma = (programs.by_chain(samples, name) for name in ("theta", "tau", "sigma"))
+    # Steps of τ and of σ. Given its θ, τ and σ a cell is normal, whatever cells came before, so squared
+    # distances from θ in units of the variance have mean 1 and variance 2. For two of these pairs, with these
+    # data, the means differ by 10 standard errors or more.
     hints = {
-        theta + 3 * tau2 + sigma2: "",
-        theta + sigma2: "Your cell hangs directly from θ: its day, batch and colony will stray, too.",
-        theta + 3 * tau2: "You have the mean of a new colony. A cell strays from it by σ.",
-        theta + 2 * tau2 + sigma2: "A level is missing: there are three steps of size τ from θ to a colony.",
-        theta + tau2 + sigma2: "Two levels are missing: there are three steps of size τ from θ to a colony.",
+        (3, 1): "",
+        (0, 1): "Your cell hangs directly from θ: its day, batch and colony will stray, too.",
+        (3, 0): "You have the mean of a new colony. A cell strays from it by σ.",
+        (2, 1): "A level is missing: there are three steps of size τ from θ to a colony.",
+        (1, 1): "Two levels are missing: there are three steps of size τ from θ to a colony.",
     }
-    squares = (y_new - exact.mean("theta")) ** 2
-    nearest = min(hints, key=lambda variance: abs(squares.mean() - variance))
-    if programs.away(squares, nearest, "y_new") > programs.TOO_FAR:
+    errors = {(a, b): np.mean((y_new - theta) ** 2 / (a * tau**2 + b * sigma**2)) - 1 for a, b in hints}
+    nearest = min(errors, key=lambda steps: abs(errors[steps]))
+    if abs(errors[nearest]) > programs.TOO_FAR * np.sqrt(2 / y_new.size):
         raise Again(
             f"Its variance is {y_new.var():.1f}. Add up the parts that you expect: which is it that differs?"
         )

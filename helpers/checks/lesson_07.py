@@ -179,15 +179,21 @@ def new_day(program) -> str:
     hints = []
     for flat, mean, variance in trees():
         tree = f"the tree of {flat['K']} levels with {'one τ' if flat['shared_tau'] else 'a τ for each'}"
-        samples = programs.sample(program, flat, iter_warmup=500, iter_sampling=1500)
+        beyond = (
+            f"For {tree}, y_new is not a number. How many entries has tau there? "
+            "The rest of the program has a way to fetch the τ of level k."
+        )
+        try:
+            samples = programs.sample(program, flat, iter_warmup=500, iter_sampling=1500)
+        except Again as error:  # from Stan 2.35 on; before, what is out of range made the number no number
+            if "out of range" in str(error):
+                raise Again(beyond) from error
+            raise
         if "y_new" not in samples["posterior"] or samples["posterior"]["y_new"].ndim != 2:
             raise Again("Your program has no real number y_new in its generated quantities.")
         y_new = programs.by_chain(samples, "y_new")
         if not np.isfinite(y_new).all():
-            raise Again(
-                f"For {tree}, y_new is not a number. How many entries has tau there? "
-                "The rest of the program has a way to fetch the τ of level k."
-            )
+            raise Again(beyond)
         squares = (y_new - mean) ** 2
         if programs.away(y_new, mean, "y_new") > programs.TOO_FAR:
             hints.append(f"For {tree}, y_new does not lie about theta. At which node does your walk begin?")

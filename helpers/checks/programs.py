@@ -50,8 +50,11 @@ def sample(program: str | os.PathLike, data: dict, **options):
     try:
         fit = model.sample(**{"data": data, "seed": SEED, "show_progress": False} | options)
     except RuntimeError as error:
-        message = re.search(r"Exception: .*|Error evaluating.*", str(error))
-        what = f"Stan says: {message[0].strip()}" if message else "Run it yourself, and read Stan's message."
+        # the last is what stopped it, those before are harmless notes of the warm-up
+        messages = re.findall(r"Exception: .*|Error evaluating.*", str(error))
+        what = (
+            f"Stan says: {messages[-1].strip()}" if messages else "Run it yourself, and read Stan's message."
+        )
         raise Again(f"Your program stops while it runs. {what}") from error
     finally:
         logger.setLevel(level)
