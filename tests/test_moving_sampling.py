@@ -125,7 +125,7 @@ def test_what_cannot_be_shown_is_refused(data, samples):
 
 
 @pytest.mark.parametrize(("width", "beside"), [(740, True), (390, False), (350, False)])
-def test_panels_fit_the_page(browser, data, samples, width, beside):  # noqa: F811
+def test_panels_fit_the_page(browser, data, samples, width, beside):
     page = opened(browser, helpers.moving.sampling(data, samples), width)
     trace, left, right = sorted(panels(page), key=lambda box: (box[1], box[0]))
     assert all(box[0] >= 0 and box[2] <= width and box[2] - box[0] > 250 for box in (trace, left, right))

@@ -16,7 +16,7 @@ STARTS = np.arange(-2, 0.51, 0.05)
 
 
 @pytest.fixture(scope="module")
-def page(browser):  # noqa: F811
+def page(browser):
     return opened(browser, helpers.moving.walk())
 
 
@@ -110,7 +110,7 @@ def test_python_gives_the_leapfrogs_path(step, start, kick, noncentered):
 
 
 @pytest.mark.parametrize("noncentered", [False, True])
-def test_figure_starts_as_its_controls_say(browser, noncentered):  # noqa: F811
+def test_figure_starts_as_its_controls_say(browser, noncentered):
     figure = helpers.moving.walk(noncentered)
     at_first = {name: figure.select_one({"name": f"walk.{name}"}) for name in ("path", "break", "text")}
     values = [figure.select_one({"name": f"walk.{name}"}).value for name in ("step", "start")]
@@ -206,7 +206,7 @@ def test_shades_hold_half_nine_tenths_and_all_but_a_hundredth(form):
         assert abs(inside - share) < 5 * math.sqrt(share * (1 - share) / 200_000) + 3e-3 * (share < 0.99)
 
 
-def test_every_control_obeys_the_keyboard(browser):  # noqa: F811
+def test_every_control_obeys_the_keyboard(browser):
     page = opened(browser, helpers.moving.walk())
     state = "JSON.stringify([get('walk.form').active, get('walk.path').data])"
     for control, key in [
@@ -233,7 +233,7 @@ def test_after_the_last_kick_comes_the_first(page):
 
 
 @pytest.mark.parametrize(("width", "beside"), [(700, True), (390, False), (350, False)])
-def test_panels_fit_the_page(browser, width, beside):  # noqa: F811
+def test_panels_fit_the_page(browser, width, beside):
     page = opened(browser, helpers.moving.walk(), width)
     boxes = panels(page)
     assert len(boxes) == 2

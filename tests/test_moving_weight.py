@@ -116,7 +116,7 @@ def test_ratio_is_that_of_the_widths_at_the_ends_of_nine_tenths(n):
 
 
 @pytest.fixture(scope="module")
-def page(browser):  # noqa: F811
+def page(browser):
     return opened(browser, helpers.moving.weight(pl.read_csv(MAP)))
 
 
@@ -186,7 +186,7 @@ def test_figure_says_what_it_shows(page, w, place, words):
     assert told == f"90% of τ lie between the dashed lines. The cloud is {words}"
 
 
-def test_figure_starts_as_its_controls_say(browser):  # noqa: F811
+def test_figure_starts_as_its_controls_say(browser):
     figure = helpers.moving.weight(pl.read_csv(MAP))
     first = {
         name: figure.select_one({"name": f"weight.{name}"}) for name in ("rows", "cloud", "bars", "text")
@@ -233,7 +233,7 @@ def test_table_that_lacks_something_is_refused():
 
 
 @pytest.mark.parametrize("with_table", [True, False])
-def test_every_control_obeys_the_keyboard(browser, with_table):  # noqa: F811
+def test_every_control_obeys_the_keyboard(browser, with_table):
     page = opened(browser, helpers.moving.weight(pl.read_csv(MAP) if with_table else None))
     for key in ("ArrowLeft", "ArrowRight"):
         assert tab(page) == "slider"
@@ -247,7 +247,7 @@ def test_every_control_obeys_the_keyboard(browser, with_table):  # noqa: F811
 
 
 @pytest.mark.parametrize(("width", "beside"), [(700, True), (390, False), (350, False)])
-def test_panels_fit_the_page(browser, width, beside):  # noqa: F811
+def test_panels_fit_the_page(browser, width, beside):
     page = opened(browser, helpers.moving.weight(pl.read_csv(MAP)), width)
     boxes = sorted(panels(page), key=lambda box: box[1] - box[3])  # the tall one first
     assert len(boxes) == 3

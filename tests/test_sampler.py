@@ -31,7 +31,7 @@ ROWS, SEED = 20, 1
 def scripts(tmp_path_factory) -> Path:
     """Folder with what pages load of every program."""
     if not shutil.which("em++"):
-        node.missing(f"no em++: the sampler of the pages is not tested; `{build.INSTALL}`")
+        pytest.skip(f"no em++: the sampler of the pages is not tested; `{build.INSTALL}`")
     build.build([helpers.stan_file(name) for name in PROGRAMS])
     folder = tmp_path_factory.mktemp("scripts")
     for name in PROGRAMS:

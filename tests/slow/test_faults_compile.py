@@ -6,12 +6,14 @@ import time
 from pathlib import Path
 
 import cmdstanpy
+import needs
 import pytest
-from test_faults import COMPILE, PROGRAM, kill, own, python, root, run, small, wait_until_nobody_works  # noqa: F401
+from disks import disk  # noqa: F401
+from test_faults import COMPILE, PROGRAM, kill, own, python, run, wait_until_nobody_works  # noqa: F401
 
 
 @pytest.mark.parametrize("who", ["all", "python only"])
-def test_ten_kills_at_random_moments_of_a_compile_cost_nothing(tmp_path, own, who):  # noqa: F811
+def test_kills_at_random_moments_of_a_compile_cost_nothing(tmp_path, own, who):
     source = tmp_path / "tiny.stan"
     source.write_text(PROGRAM)
     start = time.monotonic()
@@ -19,14 +21,16 @@ def test_ten_kills_at_random_moments_of_a_compile_cost_nothing(tmp_path, own, wh
     length = time.monotonic() - start
     random.seed(who)
     killed = 0
-    for _ in range(10):
+    while killed < 5:
         shutil.rmtree(entry, ignore_errors=True)
         process = python(COMPILE, own, source, start_new_session=True)
         process.stdout.readline()  # it has begun
         time.sleep(random.uniform(0, 0.7 * length))
-        killed += process.poll() is None
+        if process.poll() is None:
+            killed += 1
+        else:  # the machine is less busy now
+            length *= 0.8
         kill(process, who)
-    assert killed >= 4, "the kills came too late to tell anything"
     assert Path(run(COMPILE, own, source).split()[1]).parent == entry
     wait_until_nobody_works(tmp_path)
     assert sorted(path.name for path in entry.iterdir()) == ["tiny", "tiny.stan"]
@@ -34,25 +38,29 @@ def test_ten_kills_at_random_moments_of_a_compile_cost_nothing(tmp_path, own, wh
     assert [path for path in (tmp_path / "tmp").iterdir() if path.name.startswith("hierarchical")] == []
 
 
-@root
+@needs.namespaces
 @pytest.mark.parametrize("what", ["STAN_MODEL_CACHE", "TMPDIR"])
-def test_a_compile_on_a_full_disk_says_so_and_leaves_nothing(tmp_path, own, small, what):  # noqa: F811
+def test_a_compile_on_a_full_disk_says_so_and_leaves_nothing(tmp_path, own, disk, what):
     source = tmp_path / "tiny.stan"
     source.write_text(PROGRAM)
-    own[what] = str(small("300k"))
-    process = python(COMPILE, own, source)
+    own[what] = str(disk.folder)
+    disk.resize("300k")
+    process = python(COMPILE, own, source, preexec_fn=disk.enter)
     assert process.communicate()[1].splitlines()[-1] == (
         f"OSError: no room in {own[what]} to compile tiny.stan: free 50 MB there"
     )
     # and where the room goes while it compiles
-    process = python(f"import helpers.models; helpers.models.ROOM = 0; {COMPILE}", own, source)
+    process = python(
+        f"import helpers.models; helpers.models.ROOM = 0; {COMPILE}", own, source, preexec_fn=disk.enter
+    )
     assert "is the disk full" in process.communicate()[1]
     assert [p for p in (tmp_path / "cache").glob("*") if p.suffix != ".lock"] == []
-    assert [p for p in small("60M").iterdir() if p.suffix != ".lock"] == []
-    assert Path(run(COMPILE, own, source).split()[1]).name == "tiny"
+    assert [p for p in disk.seen.iterdir() if p.suffix != ".lock"] == []
+    disk.resize("60M")
+    assert Path(run(COMPILE, own, source, preexec_fn=disk.enter).split()[1]).name == "tiny"
 
 
-def test_two_cmdstans_side_by_side_have_programs_of_their_own_and_both_work(tmp_path, own):  # noqa: F811
+def test_two_cmdstans_side_by_side_have_programs_of_their_own_and_both_work(tmp_path, own):
     source = tmp_path / "tiny.stan"
     source.write_text(PROGRAM)
     real = Path(cmdstanpy.cmdstan_path())
