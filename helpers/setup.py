@@ -47,8 +47,8 @@ KEEP = re.compile(
 SILENCE = 9
 PIP = ["-m", "pip", "--no-cache-dir", "--disable-pip-version-check", "--retries=1", f"--timeout={SILENCE}"]
 UV = {"UV_HTTP_TIMEOUT": str(SILENCE), "UV_HTTP_CONNECT_TIMEOUT": str(SILENCE), "UV_HTTP_RETRIES": "1"}
-# What make or its shell takes apart in the path of CmdStan itself, tried; `'`, `&` and `;` do no harm there
-UNSAFE = re.compile(r"""[\s$,:`"\\]""")
+# With these in its path a CmdStan does not compile; with others but plain ones it cannot be built (as tried)
+UNSAFE, UNSAFE_TO_BUILD = re.compile(r"""[\s$,:`"\\]"""), re.compile(r"[^\w@+./-]")
 PACKAGES_GB, CMDSTAN_GB = 1.6, 1.5  # 1.5 and, for CmdStan 2.27, 1.1 were measured
 OWN_CMDSTAN = (
     "install it yourself (`conda install -c conda-forge cmdstan`) "
