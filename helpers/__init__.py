@@ -2,9 +2,10 @@
 
 from helpers.calibration import calibrate, rank_test
 from helpers.checks import Verdict, check
+from helpers.compiling import StanError
 from helpers.data import measurements, simulate, stan_data
 from helpers.exact import ExactPosterior, exact_posterior, score
-from helpers.models import StanError, stan_file, stan_model
+from helpers.models import stan_file, stan_model
 from helpers.plots import COLORS, dots, draw_tree, draws, funnel, rank_ecdf
 from helpers.tree import tree_data, unflatten
 

@@ -29,8 +29,9 @@ import platformdirs
 import polars as pl
 from filelock import FileLock, Timeout
 
+from helpers.compiled import fault
 from helpers.inputs import flag, is_number, is_whole, kind, shown
-from helpers.models import _fault, _folders, _with_includes, stan_file, stan_model
+from helpers.models import program_files, stan_file, stan_model
 
 if TYPE_CHECKING:
     import cmdstanpy
@@ -364,14 +365,10 @@ def _job(program, simulate, seed, draws, timeout, options) -> _Job:
             examples.append(_simulated(simulate, seed, i))
         except Exception as error:  # that replication will say so in the table
             examples.append(_in_a_line(error))
-    files = {path.name: path.read_text("utf-8") for path in _with_includes(source, _include_folders(source))}
+    files = program_files(source)
     parts = [files, list(truth), seed, draws, options, cmdstanpy.cmdstan_version(), examples]
     key = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
-    return _Job(source.stem, files, simulate, list(truth), seed, draws, timeout, options, key)
-
-
-def _include_folders(source: Path) -> list[str]:
-    return [str(folder) for folder in (source.parent, *_folders()) if folder.is_dir()]
+    return _Job(model.name, files, simulate, list(truth), seed, draws, timeout, options, key)
 
 
 def _check_names(model: "cmdstanpy.CmdStanModel", truth: dict, data: dict) -> None:
@@ -458,13 +455,13 @@ class _Journal:
         """Read the first `n` replications as far as they are finished; of one tried again, the last try."""
         if not self.path.is_file() or not self.path.stat().st_size:
             return pl.DataFrame(schema=SCHEMA)
-        frame = pl.scan_ndjson(self.path, schema=SCHEMA).filter(pl.col("replication") < n)
+        frame = pl.scan_ndjson(self.path.read_bytes(), schema=SCHEMA).filter(pl.col("replication") < n)
         return frame.unique("replication", keep="last").sort("replication").collect()
 
     def finished(self) -> set[int]:
         if not self.path.is_file() or not self.path.stat().st_size:
             return set()
-        frame = pl.scan_ndjson(self.path, schema=SCHEMA).select("replication", "status")
+        frame = pl.scan_ndjson(self.path.read_bytes(), schema=SCHEMA).select("replication", "status")
         return set(frame.filter(status="ok").collect()["replication"])
 
 
@@ -675,7 +672,7 @@ def _model(
 
     with tempfile.TemporaryDirectory() as folder:
         for file, text in files:
-            Path(folder, file).write_text(text, "utf-8")
+            Path(folder, file).write_text(text, "utf-8", "surrogateescape")
         model = stan_model(Path(folder, f"{name}.stan"))
     if os.name != "posix":
         return model
@@ -684,8 +681,11 @@ def _model(
     script = Path(folder, name)
     script.write_text(f'#!/bin/sh\nulimit -t {limit}\nexec {shlex.quote(model.exe_file)} "$@"\n')
     script.chmod(0o700)
-    # on some clusters nothing may be started from scratch folders
-    return model if _fault(script) else cmdstanpy.CmdStanModel(exe_file=script)
+    if fault(script):  # on some clusters nothing may be started from scratch folders
+        return model
+    limited = cmdstanpy.CmdStanModel(exe_file=script)
+    limited.program = model  # which stays in the cache as long as this is there
+    return limited
 
 
 def _fit(job: _Job, model: "cmdstanpy.CmdStanModel", i: int, truth: dict, data: dict, folder: str) -> dict:

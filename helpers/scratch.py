@@ -5,14 +5,17 @@ import contextlib
 import errno
 import fcntl
 import functools
+import json
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import cmdstanpy
 import psutil
+from cmdstanpy.compilation import CompilerOptions, stanc_path
 
 ROOM = 1_000_000  # bytes; with less, a fit that failed failed for want of room
 _held: dict[int, tuple[str, int]] = {}  # of this process: its number, its folder, and the locked descriptor
@@ -58,7 +61,19 @@ def claim() -> None:
 
 
 class Model(cmdstanpy.CmdStanModel):
-    """A compiled program."""
+    """A compiled program, with what it includes beside it."""
+
+    def src_info(self):  # noqa: D102
+        # asked from within its folder, because Stan takes the name of another apart at commas
+        folder, name = os.path.split(self.stan_file)
+        options = CompilerOptions(
+            stanc_options={k: v for k, v in self.stanc_options.items() if k != "include-paths"}
+        )
+        command = [stanc_path(), *options.compose_stanc(None), "--include-paths=.", "--info", name]
+        asked = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+        if asked.returncode:
+            raise ValueError(f"Stan does not read {self.stan_file}: {asked.stderr.strip()}")
+        return json.loads(asked.stdout)
 
     @functools.wraps(cmdstanpy.CmdStanModel.sample)
     def sample(self, *args, **options):  # noqa: D102

@@ -47,6 +47,8 @@ KEEP = re.compile(
 SILENCE = 9
 PIP = ["-m", "pip", "--no-cache-dir", "--disable-pip-version-check", "--retries=1", f"--timeout={SILENCE}"]
 UV = {"UV_HTTP_TIMEOUT": str(SILENCE), "UV_HTTP_CONNECT_TIMEOUT": str(SILENCE), "UV_HTTP_RETRIES": "1"}
+# With these in its path a CmdStan does not compile; with others but plain ones it cannot be built (as tried)
+UNSAFE, UNSAFE_TO_BUILD = re.compile(r"""[\s$,:`"\\]"""), re.compile(r"[^\w@+./-]")
 PACKAGES_GB, CMDSTAN_GB = 1.6, 1.5  # 1.5 and, for CmdStan 2.27, 1.1 were measured
 OWN_CMDSTAN = (
     "install it yourself (`conda install -c conda-forge cmdstan`) "
@@ -219,7 +221,8 @@ def install_packages(top: Path, base: str) -> None:
                     raise
                 os.environ["UV_SYSTEM_CERTS"] = "true"
                 run(*sync)
-            course = ["--no-deps", "--no-build-isolation", "--python", python, "-e", top]
+            place = top.as_uri()  # as a path, uv would read what follows a `;` in it as a condition
+            course = ["--no-deps", "--no-build-isolation", "--python", python, "-e", place]
             run(uv, "pip", "install", *course, hint="did its files change? `git status` tells")
         (venv / "contents.txt").write_text("\n".join(sorted(contents(venv))))
         (venv / "made-from.txt").write_text(wanted)
