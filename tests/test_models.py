@@ -16,6 +16,7 @@ from pathlib import Path
 import cmdstanpy
 import pytest
 from cmdstanpy.compilation import stanc_path
+from needs import root
 
 import helpers
 
@@ -288,11 +289,6 @@ def test_what_names_no_program_is_refused_in_one_line(name):
             TypeError, match=r"^name is .*: give the name of a program, or the path of a .stan file$"
         ):
             helper(name)
-
-
-root = pytest.mark.skipif(
-    os.geteuid() != 0 and not os.environ.get("CI"), reason="only root can ask as two other users"
-)
 
 
 def ask_as(uid: int, source: Path, shared: Path) -> tuple[Path, str]:
