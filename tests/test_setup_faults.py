@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import importlib
 import io
 import os
 import random
@@ -120,7 +121,8 @@ def test_nothing_of_the_archive_from_github_lands_outside_its_folder(tmp_path, m
             file.extractall()
 
     monkeypatch.setattr(setup, "no_answer", lambda url: "")
-    monkeypatch.setattr("cmdstanpy.install_cmdstan.retrieve_version", retrieve)
+    module = importlib.import_module("cmdstanpy.install_cmdstan")  # cmdstanpy has a function of that name
+    monkeypatch.setattr(module, "retrieve_version", retrieve)
     monkeypatch.setattr(tarfile.TarFile, "extraction_filter", None)
     timeout = socket.getdefaulttimeout()
     (tmp_path / "a" / "b").mkdir(parents=True)

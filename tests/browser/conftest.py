@@ -161,7 +161,7 @@ def screenshots(book) -> Path:
 
 def pixels(locator) -> np.ndarray:
     """Take a picture of an element: shape (height, width, 3)."""
-    png = locator.screenshot(timeout=10_000)
+    png = locator.screenshot(timeout=300_000)
     return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
 
 

@@ -27,11 +27,11 @@ def hub(chromium):
     with rehearsal.guarded(scratch):
         run = rehearsal.prepare(scratch, ["user00"], shared=True)
         started = rehearsal.start_hub(scratch, shared=True)
-        for _ in range(600):
+        while True:
             try:
                 urllib.request.urlopen(f"{run['url']}/hub/login", timeout=10)
                 break
-            except (urllib.error.URLError, ConnectionError):
+            except OSError:  # not there yet, or too busy to answer
                 assert started.poll() is None, (scratch / "hub" / "log").read_text()
                 time.sleep(0.2)
         yield run
@@ -56,10 +56,10 @@ def test_a_wrong_password_opens_nothing(hub, fresh):
 def test_a_student_logs_in_starts_a_server_and_runs_a_lesson(hub, fresh, screenshots):
     page, log = fresh(viewport={"width": 1400, "height": 1000})
     log_in(page, hub, hub["password"])
-    page.wait_for_url("**/user/user00/lab/**", timeout=180_000)  # the Hub shows how far it is until then
+    page.wait_for_url("**/user/user00/lab/**", timeout=300_000)  # the Hub shows how far it is until then
     page.goto(f"{hub['url']}/user/user00/lab/workspaces/one/tree/course/lessons/{LESSON}.md")
-    page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=120_000)
-    page.wait_for_function(READY, timeout=120_000)
+    page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=300_000)
+    page.wait_for_function(READY, timeout=300_000)
     page.locator("#jp-MainMenu").get_by_text("Run", exact=True).click()
     page.get_by_text("Run All Cells", exact=True).click()
     wait(page, DONE, 300)
@@ -68,7 +68,7 @@ def test_a_student_logs_in_starts_a_server_and_runs_a_lesson(hub, fresh, screens
     numbers = page.evaluate(FIGURES)
     cell = next(cell for cell, number in enumerate(numbers) if number)
     figure = scroll_to(page, cell).locator(".bk-Figure").first
-    figure.wait_for(timeout=30_000)
+    figure.wait_for(timeout=300_000)
     figure.scroll_into_view_if_needed()
     page.screenshot(path=screenshots / "hub.png")
     saved = json.dumps(page.evaluate("jupyterapp.shell.currentWidget.context.path"))

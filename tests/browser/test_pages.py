@@ -81,7 +81,7 @@ def test_search_finds_the_funnel(opened, book, site, served):
     home = site if served else book.as_uri()
     page, log = opened("search.html?q=funnel", home=home)
     results = page.locator("#search-results li a")
-    results.nth(3).wait_for(timeout=20_000)
+    results.nth(3).wait_for(timeout=300_000)
     pages = {
         link.partition("#")[0].partition("?")[0] for link in results.evaluate_all("a => a.map(x => x.href)")
     }

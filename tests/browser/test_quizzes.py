@@ -50,7 +50,7 @@ def test_an_option_that_is_chosen_says_whether_it_is_right(question, kind, by):
         option.locator("summary").click()
     else:
         option.locator("summary").press("Enter")
-    answer.wait_for(state="visible", timeout=5000)
+    answer.wait_for(state="visible", timeout=300_000)
     assert answer.inner_text().startswith(first_word)
     assert option.evaluate(edge) != closed
     sign = "option => getComputedStyle(option.querySelector('summary'), '::before').content"

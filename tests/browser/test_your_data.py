@@ -57,7 +57,7 @@ class Form:
     def sample(self) -> str:
         self.button("Sample").click()
         self.page.wait_for_function(
-            "!document.querySelector('#yours-status').textContent.match(/ing[ :].*…$/)", timeout=60_000
+            "!document.querySelector('#yours-status').textContent.match(/ing[ :].*…$/)", timeout=300_000
         )
         return self.told("status")
 
