@@ -24,6 +24,9 @@ KILLED = re.compile(
     r"\bKilled\b|Error 137|[Oo]ut of memory|[Mm]emory exhausted|Cannot allocate memory|bad_alloc"
 )
 
+# What clang says of a precompiled header that was made in another folder or by another release of it
+HEADER = re.compile(r"error:.*(?:PCH file|AST file|precompiled header)")
+
 
 class StanError(ValueError):
     """A program does not compile; the message is Stan's own, with line and caret, or the C++ compiler's."""
@@ -165,10 +168,10 @@ def run_make(program: Program, folder: Path, options: "CompilerOptions", header:
     except OSError as error:
         raise StanError(f"Stan accepts {program.source}, but {error}: is `make` installed?") from None
     if made.returncode:
-        raise _failure(program, made.stdout.replace(f"{folder}/", ""), made.returncode, header)
+        raise _failure(program, made.stdout.replace(f"{folder}/", ""), made.returncode, header, cmdstan)
 
 
-def _failure(program: Program, said: str, code: int, header: Path | None) -> Exception:
+def _failure(program: Program, said: str, code: int, header: Path | None, cmdstan: str) -> Exception:
     """Say of a failed compile what is known."""
     if no_room(said):
         return NoRoom(said)
@@ -178,6 +181,8 @@ def _failure(program: Program, said: str, code: int, header: Path | None) -> Exc
             "a compile takes up to 1.5 GB, so close other programs and run it again"
         )
     where = f"mend {header}" if header else "update CmdStan, or report it"
+    if HEADER.search(said):
+        where = f"`rm -r {cmdstan}/stan/src/stan/model/model_header*.gch*`, and run it again"
     first = re.search(r"^.*(?:error:|undefined reference).*$", said, re.MULTILINE)
     tail = "\n".join(said.strip().splitlines()[-10:])
     return StanError(

@@ -168,6 +168,10 @@ def test_a_syntax_error_is_shown_in_stans_own_words_about_the_readers_own_file(q
             "was killed, for want of memory: .*1.5 GB",
         ),
         ("clang: error: unable to execute command: Killed", "was killed, for want of memory"),
+        (
+            "fatal error: malformed or corrupted AST file: could not find file rvalue.hpp",
+            "`rm -r .*/model_header\\*.gch\\*`, and run it again",
+        ),
     ],
 )
 def test_a_failing_compiler_is_not_blamed_on_the_program(cache, tmp_path, said, told):
