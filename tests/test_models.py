@@ -265,8 +265,8 @@ def test_cmdstanpys_log_is_as_it_was(quick, tmp_path):
 def test_every_program_of_the_course_compiles_without_a_warning(source):
     model = helpers.stan_model(source)
     assert model.exe_info()["stan_version_major"] == "2"
-    asked = [stanc_path(), "--info", f"--include-paths={source.parent}", source]
-    checked = subprocess.run(asked, capture_output=True, text=True)
+    asked = [stanc_path(), "--info", "--include-paths=.", source]
+    checked = subprocess.run(asked, cwd=source.parent, capture_output=True, text=True)
     assert (checked.returncode, checked.stderr) == (0, "")
 
 

@@ -129,11 +129,25 @@ def test_named_cmdstan_that_is_not_built_is_refused_with_the_command_that_builds
         setup.known_cmdstan(str(named), tmp_path)
 
 
-@pytest.mark.parametrize("named", ["", "a b/mine"])
-def test_place_with_a_space_is_refused_where_cmdstan_would_have_to_be_built(tmp_path, named):
-    path = cmdstan(tmp_path / named, "2.38.0", built=False) if named else ""
-    with pytest.raises(SetupError, match=r"make cannot build CmdStan in .*/a b.*, for the space.*conda"):
-        setup.known_cmdstan(str(path), tmp_path / "a b" / ".cmdstan")
+@pytest.mark.parametrize("home", ["a b", "O'Brien", "R&D", "a;b", "course (1)", "x$y, z"])
+@pytest.mark.parametrize("named", [True, False])
+def test_place_with_a_name_that_make_takes_apart_is_refused_where_cmdstan_has_to_be_built(
+    tmp_path, home, named
+):
+    path = cmdstan(tmp_path / home / "mine", "2.38.0", built=False) if named else ""
+    said = rf"^make cannot build CmdStan in .*{re.escape(home)}.*, for the .* in it: .*conda.*CMDSTAN"
+    with pytest.raises(SetupError, match=said):
+        setup.known_cmdstan(str(path), tmp_path / home / ".cmdstan")
+
+
+def test_cmdstan_that_is_built_serves_where_make_can_still_use_it(tmp_path):
+    for home in ("O'Brien", "R&D", "course_(1)"):
+        path = cmdstan(tmp_path / home / "mine", "2.38.0")
+        assert setup.known_cmdstan(str(path), tmp_path) == path
+    for home in ("a b", "x$y", "a,b"):
+        path = cmdstan(tmp_path / home / "mine", "2.38.0")
+        with pytest.raises(SetupError, match=r"^make cannot use CmdStan in "):
+            setup.known_cmdstan(str(path), tmp_path)
 
 
 @pytest.mark.parametrize("versions", [["2.27.0"], ["2.9.0", "2.38.0", "2.27.0"], ["2.38.0-rc1", "2.38.0"]])

@@ -75,11 +75,11 @@ def stanc(cmdstan: Path) -> Path:
     return built if built.is_file() else shipped
 
 
-def run(*command: str | Path) -> None:
-    """Run a compiler; what it says is shown only if it fails."""
+def run(*command: str | Path, cwd: Path | None = None) -> None:
+    """Run a compiler, in the folder `cwd`; what it says is shown only if it fails."""
     # em++ finds Debian's JavaScript packages by itself only if node is Debian's, too
     environ = {"NODE_PATH": "/usr/share/nodejs"} | os.environ
-    done = subprocess.run(command, capture_output=True, text=True, env=environ)
+    done = subprocess.run(command, capture_output=True, text=True, env=environ, cwd=cwd)
     if done.returncode:
         raise BuildError(f"{Path(command[0]).name} fails:\n{(done.stderr or done.stdout).strip()[-3000:]}")
 
@@ -136,7 +136,8 @@ def build(programs: list[Path], out: Path = OUT) -> None:
             link = [*FLAGS, *(f"-s{name}={value}" for name, value in LINK.items())]
             for program in missing:  # first, as it takes no time and what it refuses is the reader's to mend
                 code = scratch / f"{program.stem}.cpp"
-                run(stanc(sources), f"--include-paths={program.parent}", f"--o={code}", program)
+                # from within its folder, whose name stanc would take apart at commas
+                run(stanc(sources), "--include-paths=.", f"--o={code}", program, cwd=program.parent)
             driver = pool.submit(run, "em++", *flags, "-c", HERE / "driver.cpp", "-o", scratch / "driver.o")
 
             def make(program: Path) -> None:

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 from leaks import COURSE
-from stanc import VERSION, current_stanc, objections
+from newest import VERSION, current_stanc, objections
 
 
 def test_it_is_the_version_that_the_first_page_names():
