@@ -12,7 +12,8 @@ import pytest
 COURSE = Path(__file__).parent.parent.parent
 # The density of every program against the model's formulas, and draws against the exact posterior
 MARKED = "without_a_warning or density or tree_gives_the_exact_posterior"
-FILES = ["tests/test_models.py", "tests/test_posterior.py", "tests/test_schools.py", "tests/test_tree.py"]
+FILES = [f"tests/test_{name}.py" for name in ("models", "posterior", "schools", "tree")]
+FILES += ["tests/slow/test_tree_seeds.py"]
 
 
 @pytest.mark.parametrize("compiler", ["g++", "clang++"])
