@@ -121,12 +121,17 @@ def release() -> Path:
 
 
 def current_stanc() -> Path:
-    """Path of the compiler."""
+    """Path of the compiler, fetched the first time."""
     path = platformdirs.user_cache_path("hierarchical-models") / f"stanc-{VERSION}"
-    if not path.is_file():
-        with tarfile.open(release()) as archive, tempfile.TemporaryDirectory(dir=path.parent) as folder:
-            archive.extract(f"cmdstan-{VERSION}/bin/linux-stanc", folder, filter="data")
-            Path(folder, f"cmdstan-{VERSION}/bin/linux-stanc").rename(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{path}.lock"):
+        if not path.is_file():
+            with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+                compiler = Path(folder, "stanc")
+                with zipfile.ZipFile(download(Path(folder))) as wheel:
+                    compiler.write_bytes(wheel.read("httpstan/stanc"))
+                compiler.chmod(0o755)
+                compiler.rename(path)
     return path
 
 
