@@ -177,7 +177,7 @@ OTHERS = [
 ]
 OTHERS += ["variable does not exist", "Scale parameter is 0", "but must be positive", "TypeError", "token="]
 OTHERS += [".venv", ".ipynb", "book.zip", "make book", "helpers", "helpers.check", "output_notebook"]
-OTHERS += [":::{exercise}", r"$\tau$"]
+OTHERS += [":::{exercise}", r"$\tau$", "CERTIFICATE_VERIFY_FAILED", "modell (neu).stan", "modell__neu_"]
 
 
 def test_messages_in_troubleshooting_are_those_that_the_course_gives():

@@ -49,7 +49,10 @@ globalThis.course ??= {};
     const workers = [];
     let stopped = () => {};
     const end = () => {
-      for (const worker of workers.splice(0)) worker.terminate();
+      for (const worker of workers.splice(0)) {
+        worker.onmessage = () => {}; // what it has said already may still be on its way
+        worker.terminate();
+      }
     };
 
     async function all() {
