@@ -49,10 +49,7 @@ globalThis.course ??= {};
     const workers = [];
     let stopped = () => {};
     const end = () => {
-      for (const worker of workers.splice(0)) {
-        worker.onmessage = () => {}; // what it has said already may still be on its way
-        worker.terminate();
-      }
+      for (const worker of workers.splice(0)) worker.terminate();
     };
 
     async function all() {
