@@ -8,6 +8,7 @@ from bokeh.embed import file_html
 from bokeh.resources import INLINE
 from playwright.sync_api import sync_playwright
 
+PATIENCE = 300_000  # milliseconds, on a busy machine
 # from inside a figure outwards: what has the focus
 FOCUS = """() => {
     let at = document.activeElement
@@ -22,7 +23,9 @@ def browser():
     if not path:
         pytest.skip("no Chromium on the PATH: figures that move are not tested; `apt-get install chromium`")
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        chromium = playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox", "--disable-gpu"], timeout=PATIENCE
+        )
         yield chromium
         chromium.close()
 
@@ -30,6 +33,7 @@ def browser():
 def opened(browser, figure, width=720):
     """Open a page of this width with the figure; what goes wrong there is added to its `failures`."""
     page = browser.new_page(viewport={"width": width, "height": 900})
+    page.set_default_timeout(PATIENCE)
     page.failures = []
     page.on("pageerror", lambda error: page.failures.append(str(error)))
     page.on("console", lambda line: page.failures.append(line.text) if line.type == "error" else None)
