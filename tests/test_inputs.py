@@ -178,6 +178,8 @@ def alike(a, b):
         return list(a) == list(b) and all(alike(a[key], b[key]) for key in a)
     if isinstance(a, list | tuple):
         return len(a) == len(b) and all(map(alike, a, b))
+    if isinstance(a, set):  # a copy may have another order
+        return a == b
     if isinstance(a, pl.DataFrame):
         return a.schema == b.schema and a.equals(b)
     if isinstance(a, np.ndarray):
