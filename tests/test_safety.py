@@ -28,7 +28,7 @@ PLANTED = {
     "a temporary folder": "/tmp/tmpab12cd/centered.csv",
     "a name": "written by lovelace-laptop",
     "a secret": "http://localhost:8888/lab?token=0123456789abcdef0123456789abcdef",
-    "a registry": "https://pypi.org/simple/bokeh/",
+    "a registry": "pip install --extra-index-url https://example.org/ bokeh",
     "an e-mail address": "ada@example.org",
 }
 

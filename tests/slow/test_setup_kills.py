@@ -159,7 +159,6 @@ def begin(step, folder, *before, **environ):
         "PIP_CONFIG_FILE": os.devnull,
         "UV_NO_CONFIG": "1",
     }
-    own |= {"PIP_INDEX_URL": "https://pypi.org/simple", "UV_DEFAULT_INDEX": "https://pypi.org/simple"}
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "UV_"))}
     environ = kept | {name: str(value) for name, value in {**own, **environ}.items()}
     uv = Path(sys.executable).parent / "uv"
