@@ -50,7 +50,7 @@ book: setup ## run every lesson and leave the book in _build/html and book.zip (
 	@$(MAKE) --no-print-directory --old-file=setup _build/.done
 	@echo 'the book: _build/html/index.html, and in one file _build/book.zip'
 
-wasm: setup ## compile Stan for the pages that sample, where there is em++ (two minutes; `make book` does so too)
+wasm: setup ## compile Stan for the pages that sample, where there is em++ (a minute; `make book` does so too)
 	@$(BIN)/python book/sampler/build.py
 
 _build/.executed: $(RUN_BY_LESSONS)
@@ -61,6 +61,7 @@ _build/.done: _build/.executed _toc.yml _config.yml README.md CONTRIBUTING.md LI
     $(wildcard lessons/*.md lessons/*.png lessons/*.svg book/*.md book/*.py book/static/* book/sampler/*.* _build/wasm/*.js) \
     $(if $(wildcard _build/html/index.html),,FORCE) $(if $(filter $(SOLUTIONS),$(shell cat _build/.solutions 2>/dev/null)),,FORCE) | setup
 	@$(BIN)/python book/compile.py
+	@$(BIN)/python book/execute.py
 	@rm -rf _build/html _build/book.zip
 	@BOKEH_RESOURCES=cdn $(BIN)/jupyter-book build . -W -n --keep-going
 	@$(BIN)/python -m zipfile -c _build/book.zip _build/html/

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "sampler"))
-from build import OUT, page_script
+from build import OUT, PROGRAMS, page_script
 
 SCRIPTS = Path(__file__).parent / "sampler"
 # In the order in which pages load them; worker.js goes into the scripts of the programs.
@@ -17,8 +17,6 @@ PAGES = {
     '"sampling.start"': ["panel.js"],  # the name of a model in a figure
     'id="your-data"': ["csv.js", "rules.js", "takeaway.js", "your-data.js"],
 }
-# Programs that pages offer
-PROGRAMS = ["centered", "noncentered", "tree", "tree_marginal"]
 
 
 def bring_sampler(app, exception):

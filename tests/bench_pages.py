@@ -18,7 +18,6 @@ import helpers  # noqa: E402
 
 LEVELS = ["day", "batch", "colony"]
 DESIGN = [10, 10, 10, 10]
-PROGRAMS = ["centered", "noncentered", "tree", "tree_marginal"]  # that pages offer
 REPEATS = 5
 FEW, MANY = (
     1000,
@@ -62,7 +61,7 @@ def native(program: str, data: dict, seed: int, folder: Path) -> list:
 
 def main() -> None:
     """Print one line a program."""
-    build.build([helpers.stan_file(name) for name in PROGRAMS])
+    build.build([helpers.stan_file(name) for name in build.PROGRAMS])
     for program, df in [
         *((program, helpers.measurements()) for program in PROGRAMS),
         ("tree_marginal", helpers.simulate(DESIGN, 10, 0.5, 1, 1, LEVELS)),
