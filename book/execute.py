@@ -14,7 +14,8 @@ COURSE = Path(__file__).parent.parent
 
 if __name__ == "__main__":
     cache = get_cache(COURSE / "_build" / ".jupyter_cache")
-    for path in sorted([*COURSE.glob("lessons/*.md"), *COURSE.glob("book/*.md")]):
+    pages = [*COURSE.glob("lessons/*.md"), *COURSE.glob("book/*.md")]
+    for path in sorted(pages, reverse=True):  # those that take longest are among the last lessons
         if is_myst_markdown_notebook(path.read_text("utf-8")):
             cache.add_nb_to_project(str(path), read_data={"name": "myst_nb_md", "type": "plugin"})
     timeout = yaml.safe_load((COURSE / "_config.yml").read_text())["execute"]["timeout"]

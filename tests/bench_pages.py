@@ -63,7 +63,7 @@ def main() -> None:
     """Print one line a program."""
     build.build([helpers.stan_file(name) for name in build.PROGRAMS])
     for program, df in [
-        *((program, helpers.measurements()) for program in PROGRAMS),
+        *((program, helpers.measurements()) for program in build.PROGRAMS),
         ("tree_marginal", helpers.simulate(DESIGN, 10, 0.5, 1, 1, LEVELS)),
     ]:
         data, _ = helpers.stan_data(df, LEVELS, "y")
