@@ -384,17 +384,16 @@ def build(tree: Path, folder: Path, make: str = "make") -> Path:
     """Build the CmdStan in folder `tree` and move it into `folder`; return its place.
 
     The precompiled header is made after the move, as clang refuses one that was made elsewhere. So is one
-    model, with all that models need: it shows that they compile, and leaves nothing to be written to the tree
-    later. A kill between costs nothing, as the next model to be compiled makes what is missing.
+    model: it shows that models compile, and leaves nothing to be written to the tree later. A kill between
+    costs nothing, as the next model to be compiled makes the header.
     """
     place, log = folder / tree.name, folder / "build.log"
     log.unlink(missing_ok=True)
     say(f"Building {tree.name} (two to ten minutes)")
     # programs record the place of a library while they are built
     library = f"TBB_BIN_ABSOLUTE_PATH={place}/stan/lib/stan_math/lib/tbb"
-    # all that cmdstanpy calls (`make build` adds an old name of stansummary)
-    programs = ["bin/stanc", "bin/stansummary", "bin/diagnose"]
-    run_make(tree, log, library, "PRECOMPILED_HEADERS=false", *programs, make=make)
+    without = ["PRECOMPILED_HEADERS=false", "--old-file=bin/print"]  # an old name of stansummary
+    run_make(tree, log, library, *without, "build", make=make)
     tree.rename(place)
     try:
         run_make(place, log, "examples/bernoulli/bernoulli", make=make)

@@ -277,7 +277,6 @@ def test_make_is_told_where_the_tree_will_be_and_makes_the_header_and_a_model_th
     first, build, second, model = (tmp_path / "told").read_text().splitlines()
     assert "/building-" in first
     assert f"TBB_BIN_ABSOLUTE_PATH={done}/stan/lib/stan_math/lib/tbb" in build.split()
-    assert {"bin/stanc", "bin/stansummary", "bin/diagnose"} < {*build.split()}
     assert "PRECOMPILED_HEADERS=false" in build.split()  # clang refuses one that was moved
     assert second == str(done)
     assert "PRECOMPILED_HEADERS" not in model
@@ -356,7 +355,7 @@ def test_make_does_not_outlive_the_build_that_was_killed(killed):
 
 def test_two_at_once_build_once(tmp_path, wheel):
     make = program(
-        tmp_path / "make", f'case "$*" in *bin/stanc*) echo once >> {tmp_path}/count; sleep 0.5;; esac; {GOOD}'
+        tmp_path / "make", f'case "$*" in *" build") echo once >> {tmp_path}/count; sleep 0.5;; esac; {GOOD}'
     )
     both = [start_install(tmp_path / "usual", wheel, make) for _ in range(2)]
     assert [(p.communicate()[1], p.returncode)[1] for p in both] == [0, 0]
