@@ -60,7 +60,6 @@ _build/.executed: $(RUN_BY_LESSONS)
 _build/.done: _build/.executed _toc.yml _config.yml README.md CONTRIBUTING.md LICENSE \
     $(wildcard lessons/*.md lessons/*.png lessons/*.svg book/*.md book/*.py book/static/* book/sampler/*.* _build/wasm/*.js) \
     $(if $(wildcard _build/html/index.html),,FORCE) $(if $(filter $(SOLUTIONS),$(shell cat _build/.solutions 2>/dev/null)),,FORCE) | setup
-	@$(BIN)/python book/compile.py
 	@BOKEH_RESOURCES=cdn $(BIN)/python book/execute.py
 	@rm -rf _build/html _build/book.zip
 	@BOKEH_RESOURCES=cdn $(BIN)/jupyter-book build . -W -n --keep-going
