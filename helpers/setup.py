@@ -97,14 +97,27 @@ def check_space(folder: Path, gigabytes: float) -> None:
 
 def check_tools(environ: dict[str, str], system: str = platform.system()) -> None:
     """Raise `SetupError` unless `make` and the C++ compiler that CmdStan would call both run."""
-    cxx = environ.get("CXX") or ("clang++" if system == "Darwin" else "g++")
-    for what, command in {"C++ compiler": cxx, "make": environ.get("MAKE") or "make"}.items():
+    for what, command in {
+        "C++ compiler": compiler(environ, system),
+        "make": environ.get("MAKE") or "make",
+    }.items():
         program = shutil.which(command.split()[0], path=environ.get("PATH", ""))
         # macOS has stand-ins that fail until the developer tools are installed
         if not program or subprocess.run([program, "--version"], capture_output=True).returncode:
             raise SetupError(
                 f"no {what} ({command} does not run), and CmdStan needs one: {compiler_hint(environ, system)}"
             )
+
+
+def compiler(environ: dict[str, str], system: str = platform.system()) -> str:
+    """Name the C++ compiler that CmdStan would call."""
+    return environ.get("CXX") or ("clang++" if system == "Darwin" else "g++")
+
+
+def is_gcc(command: str) -> bool:
+    """Tell whether a C++ compiler is GCC."""
+    said = subprocess.run([*command.split(), "--version"], capture_output=True, text=True)
+    return "Free Software Foundation" in said.stdout
 
 
 def compiler_hint(environ: dict[str, str], system: str = platform.system()) -> str:
@@ -383,16 +396,17 @@ def run_make(tree: Path, log: Path, *words: str, make: str = "make") -> None:
 def build(tree: Path, folder: Path, make: str = "make") -> Path:
     """Build the CmdStan in folder `tree` and move it into `folder`; return its place.
 
-    The precompiled header is made after the move, as clang refuses one that was made elsewhere. So is one
-    model: it shows that models compile, and leaves nothing to be written to the tree later. A kill between
-    costs nothing, as the next model to be compiled makes the header.
+    A precompiled header is made after the move, unless by GCC, as clang refuses one that was made elsewhere. So
+    is one model: it shows that models compile, and leaves nothing to be written to the tree later. A kill
+    between costs nothing, as the next model to be compiled makes the header.
     """
     place, log = folder / tree.name, folder / "build.log"
     log.unlink(missing_ok=True)
     say(f"Building {tree.name} (two to ten minutes)")
     # programs record the place of a library while they are built
     library = f"TBB_BIN_ABSOLUTE_PATH={place}/stan/lib/stan_math/lib/tbb"
-    without = ["PRECOMPILED_HEADERS=false", "--old-file=bin/print"]  # an old name of stansummary
+    without = ["--old-file=bin/print"]  # an old name of stansummary
+    without += [] if is_gcc(compiler(os.environ)) else ["PRECOMPILED_HEADERS=false"]
     run_make(tree, log, library, *without, "build", make=make)
     tree.rename(place)
     try:

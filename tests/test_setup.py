@@ -271,13 +271,22 @@ def test_build_is_moved_into_place_and_found_there(tmp_path, wheel):
     assert not (done / "stan").exists()
 
 
-def test_make_is_told_where_the_tree_will_be_and_makes_the_header_and_a_model_there(tmp_path, wheel):
+@pytest.mark.parametrize(
+    ("compiler", "said", "header_moves"),
+    [("g++", "Copyright (C) 2022 Free Software Foundation, Inc.", True), ("c++", "Apple clang 17.0", False)],
+)
+def test_make_is_told_where_the_tree_will_be_and_makes_a_model_there(
+    tmp_path, wheel, monkeypatch, compiler, said, header_moves
+):
+    monkeypatch.setenv("CXX", str(program(tmp_path / compiler, f"echo '{said}'")))
     make = program(tmp_path / "make", f'pwd >> {tmp_path}/told; echo "$@" >> {tmp_path}/told; {GOOD}')
     done = install(tmp_path / "usual", wheel, make)
     first, build, second, model = (tmp_path / "told").read_text().splitlines()
     assert "/building-" in first
     assert f"TBB_BIN_ABSOLUTE_PATH={done}/stan/lib/stan_math/lib/tbb" in build.split()
-    assert "PRECOMPILED_HEADERS=false" in build.split()  # clang refuses one that was moved
+    assert (
+        "PRECOMPILED_HEADERS=false" not in build.split()
+    ) == header_moves  # clang refuses one that was moved
     assert second == str(done)
     assert "PRECOMPILED_HEADERS" not in model
     assert model.split()[-1] == "examples/bernoulli/bernoulli"

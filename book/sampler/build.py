@@ -28,8 +28,8 @@ PROGRAMS = ["centered", "noncentered", "tree", "tree_marginal"]  # that pages of
 VERSION = (2, 27)
 INSTALL = "apt-get install --no-install-recommends emscripten"
 # Optimising for size instead makes a program eight times slower; optimising when linking, too, 4% faster, but
-# takes a third longer. Exceptions are WebAssembly's own, as those of JavaScript cost too much. Stan Math 4.1 is
-# C++14.
+# takes a third longer. Exceptions are WebAssembly's own, as those of JavaScript cost too much. Stan Math 4.1
+# is C++14.
 FLAGS = ["-O2", "-fwasm-exceptions"]
 COMPILE = ["-std=c++14", "-w", "-DNDEBUG", "-DBOOST_DISABLE_ASSERTS", "-DTBB_INTERFACE_NEW", "-D_REENTRANT"]
 LINK = {
