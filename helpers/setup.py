@@ -396,9 +396,9 @@ def run_make(tree: Path, log: Path, *words: str, make: str = "make") -> None:
 def build(tree: Path, folder: Path, make: str = "make") -> Path:
     """Build the CmdStan in folder `tree` and move it into `folder`; return its place.
 
-    A precompiled header is made after the move, unless by GCC, as clang refuses one that was made elsewhere. So
-    is one model: it shows that models compile, and leaves nothing to be written to the tree later. A kill
-    between costs nothing, as the next model to be compiled makes the header.
+    One model is made after the move: it shows that models compile, and leaves nothing to be written to the
+    tree later. Unless by GCC, so is the precompiled header, as clang refuses one that was made elsewhere. A
+    kill between costs nothing, as the next model to be compiled makes the header.
     """
     place, log = folder / tree.name, folder / "build.log"
     log.unlink(missing_ok=True)

@@ -11,9 +11,9 @@ import pytest
 
 COURSE = Path(__file__).parent.parent.parent
 # The density of every program against the model's formulas, and draws against the exact posterior
-MARKED = "without_a_warning or density or tree_gives_the_exact_posterior"
+MARKED = "without_a_warning or density or gives_the_exact_posterior"
 FILES = [f"tests/test_{name}.py" for name in ("models", "posterior", "schools", "tree")]
-FILES += ["tests/slow/test_tree_seeds.py"]
+FILES += ["tests/slow/test_many_seeds.py", "tests/slow/test_tree_seeds.py"]
 
 
 @pytest.mark.parametrize("compiler", ["g++", "clang++"])
