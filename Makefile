@@ -77,7 +77,7 @@ lint: .venv/.ready ## check the workflows, and the style of C++ and JavaScript (
 
 test test-all: setup
 	@$(BIN)/ruff check --quiet && $(BIN)/ruff format --check --quiet
-	$(BIN)/pytest -n auto $(if $(filter test-all,$@),tests lessons tests/slow)
+	$(BIN)/pytest -n auto $(if $(filter test-all,$@),-o norecursedirs=".* browser")
 
 test: ## check the style, run the tests that take minutes, and every cell of every lesson
 test-all: ## the same with the tests that kill, fill disks, start clusters or need many seeds (half an hour)

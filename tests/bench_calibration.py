@@ -79,7 +79,12 @@ class Terminals:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.ports, self.processes = folder, free_ports(), {}
-        self.environment = os.environ | {"PYTHONPATH": f"{COURSE}{os.pathsep}{COURSE / 'tests'}"}
+        places = [
+            COURSE,
+            COURSE / "tests",
+            COURSE / "tests" / "slow",
+        ]  # what workers are sent is defined there
+        self.environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, places))}
         (folder / ".venv").symlink_to(sys.prefix)
 
     def __enter__(self) -> "Terminals":

@@ -191,3 +191,17 @@ def test_a_step_of_set_up_brings_what_its_host_lacks(step, brings):
         [sys.executable, "-c", code, step], cwd=COURSE, capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines() == brings
+
+
+@pytest.mark.parametrize(("target", "slow_ones_run"), [("test", False), ("test-all", True)])
+def test_make_test_all_runs_the_slow_tests_and_make_test_does_not(target, slow_ones_run):
+    words = ["make", "-s", "--dry-run", "--old-file=setup", target]
+    said = subprocess.run(words, cwd=COURSE, capture_output=True, text=True, check=True).stdout
+    (command,) = [line for line in said.splitlines() if "pytest" in line]
+    listed = subprocess.run(
+        ["bash", "-c", f"{command} -n 0 --collect-only -q"], cwd=COURSE, capture_output=True, text=True
+    )
+    assert listed.returncode == 0, listed.stdout[-2000:]
+    files = {line.partition("::")[0] for line in listed.stdout.splitlines() if "::" in line}
+    slow = {str(path.relative_to(COURSE)) for path in COURSE.glob("tests/slow/test_*.py")}
+    assert files & slow == (slow if slow_ones_run else set())

@@ -1,4 +1,4 @@
-"""The page "Beyond one machine": its commands do what it says, and its numbers are those of the table."""
+"""The page "Beyond one machine": its commands do what it says."""
 
 import re
 import shutil
