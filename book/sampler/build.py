@@ -83,7 +83,8 @@ def run(*command: str | Path, cwd: Path | None = None) -> None:
     environ = {"NODE_PATH": "/usr/share/nodejs"} | os.environ
     done = subprocess.run(command, capture_output=True, text=True, env=environ, cwd=cwd)
     if done.returncode:
-        raise BuildError(f"{Path(command[0]).name} fails:\n{(done.stderr or done.stdout).strip()[-3000:]}")
+        name = Path(command[0]).name.removeprefix("linux-")  # stanc, before CmdStan is built
+        raise BuildError(f"{name} fails:\n{(done.stderr or done.stdout).strip()[-3000:]}")
 
 
 def includes(cmdstan: Path, scratch: Path) -> list[str]:
