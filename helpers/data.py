@@ -1,13 +1,15 @@
 """The measurements, imaginary measurements, and the dictionary that a hierarchical Stan program reads."""
 
 import re
+import warnings
 from collections.abc import Sequence
 from importlib.resources import files
 
 import numpy as np
 import polars as pl
 
-from helpers.inputs import entries, generator, is_number, is_whole, kind, nearest, shown
+from helpers.inputs import entries, flag, generator, is_number, is_whole, kind, nearest, shown
+from helpers.remarks import about_labels, about_nesting
 
 # Names that Stan refuses: from the section "Reserved names" of its reference manual, and what the oldest
 # compiler we support (2.27) refuses beyond it, which is the words of C++.
@@ -141,7 +143,7 @@ def simulate(
 
 
 def stan_data(
-    df: pl.DataFrame, levels: str | Sequence[str], values: str | Sequence[str]
+    df: pl.DataFrame, levels: str | Sequence[str], values: str | Sequence[str], remark: bool = True
 ) -> tuple[dict[str, int | np.ndarray], pl.DataFrame]:
     """Turn a tidy frame into the data of a hierarchical Stan program.
 
@@ -157,6 +159,8 @@ def stan_data(
         character, so "thursday" before "wednesday"; a `polars.Enum` in the order of its categories.
     values
         The columns of measured numbers. Each is passed to Stan under its own name.
+    remark
+        Whether to warn of what is no mistake, but may not be meant; see below. False says that it is meant.
 
     Returns
     -------
@@ -178,6 +182,14 @@ def stan_data(
         that Stan does not allow or the dictionary uses; if a label is missing; if a value is missing,
         infinite or not a number. The message names the column, the first bad row (from 0), and the remedy.
 
+    Warns
+    -----
+    UserWarning
+        If groups look crossed, not nested: the same labels stand under every parent, or most of them under
+        more than one, unless these just count from 1. If a level has as many groups as the one above: it
+        stands in the wrong place, or names the same groups again. If a label means a missing one, such as
+        "NA". If labels differ only in spaces or case.
+
     Examples
     --------
     >>> df = pl.DataFrame({"day": ["wed", "mon", "wed"], "batch": [1, 1, 2], "y": [0.5, 1.5, 2.5]})
@@ -190,21 +202,28 @@ def stan_data(
     levels, values = _names(levels, "levels"), _names(values, "values")
     _check_frame(df, levels, values)
     _check_value_names(values, levels)
+    remark = flag(remark, "remark")
     for level in levels:
         _check_labels(df[level])
     numbers = {value: _numbers(df[value]) for value in values}
 
     # Level by level, a node is a pair (parent, label). Ranks stand in for the labels, so that a pair fits
     # in one whole number, below N², and sorting the numbers sorts the paths.
-    parents, nodes = [], []
+    parents, nodes, remarks = [], [], []
     node = np.zeros(df.height, dtype=np.int64)
-    for level in levels:
+    for k, level in enumerate(levels, start=1):
         labels = df[level].unique().sort()
         ranks = pl.int_range(len(labels), eager=True)
         rank = df[level].replace_strict(labels, ranks, return_dtype=pl.Int64).to_numpy()
         pairs, node = _distinct(node * len(labels) + rank)
-        parents.append(pairs // len(labels) + 1)
+        parent, rank = np.divmod(pairs, len(labels))
+        if remark:
+            remarks += about_labels(df[level], labels)
+            remarks += about_nesting(levels, k, parent, rank, labels)
+        parents.append(parent + 1)
         nodes.append(node + 1)
+    for text in remarks:
+        warnings.warn(f"{text} (remark=False, if it is as you mean it)", stacklevel=2)
     # With the row in it every key is different: a stable order from numpy's fastest, unstable sort.
     order = np.sort(node * df.height + np.arange(df.height)) % df.height
 

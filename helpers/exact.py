@@ -17,8 +17,9 @@ from scipy.special import ndtr
 
 from helpers.inputs import flag, floats, generator, is_number, is_whole, kind, shown
 from helpers.plots import draws
+from helpers.priors import read_prior, refuse_conflict
 from helpers.quadrature import Rule, integral, invert, parts, to_t
-from helpers.tree import Tree, read_prior
+from helpers.tree import Tree
 
 _VARIABLES = 4  # more spreads than these are refused: each multiplies the points by 20 to 60
 
@@ -45,7 +46,8 @@ def exact_posterior(
         standard deviation of its normal prior, by default (10, 3); ``tau`` and ``sigma``, the scale of a
         half-normal, by default 5, or an object with a method ``logpdf``, such as
         ``scipy.stats.halfcauchy(scale=5)``, whose density is smooth on all positive numbers (a uniform one
-        is not). If every level has its own τ, ``tau`` may be a list of K.
+        is not). If every level has its own τ, ``tau`` may be a list of K. A default that is far from the
+        measurements is refused, as in `tree_data`.
     values
         The item of `data` that holds the measurements.
     sigma : array, shape (N,)
@@ -66,9 +68,10 @@ def exact_posterior(
     TypeError
         If `data` or `prior` is not a dictionary.
     ValueError
-        If an item of `data`, a prior or another argument is missing or malformed; if there are too many
-        levels with a τ of their own; if no posterior exists, as all measurements of each group are equal; if
-        a spread has no standard deviation, as with a half-Cauchy prior and one group; or if the integral does
+        If an item of `data`, a prior or another argument is missing or malformed; if a prior is not given,
+        and that of the lessons is in clear conflict with the measurements; if there are too many levels with
+        a τ of their own; if no posterior exists, as all measurements of each group are equal; if a spread has
+        no standard deviation, as with a half-Cauchy prior and one group; or if the integral does
         not reach the tolerance.
 
     Examples
@@ -93,6 +96,7 @@ def exact_posterior(
             f"the measurements {values!r} are all equal, so all spreads may be as small as they like and no "
             "posterior exists: give more digits"
         )
+    refuse_conflict(prior, tree.y, tree.errors)
     if len(priors) > _VARIABLES:
         raise ValueError(
             f"{len(priors)} variables to integrate over, {', '.join(priors)}: at most {_VARIABLES} can be "

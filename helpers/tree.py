@@ -8,9 +8,9 @@ import xarray as xr
 from scipy.sparse import csr_array
 
 from helpers.inputs import entries, flag, floats, is_number, is_whole, kind, nearest, shown
+from helpers.priors import read_prior, refuse_conflict
 
 _LARGE = 1e100  # beyond, squares and their sums are not to be had
-PRIOR = {"theta": (10, 3), "tau": 5, "sigma": 5}
 
 
 def tree_data(
@@ -34,7 +34,8 @@ def tree_data(
     prior
         Priors that differ from those of the lessons, in the unit of the measurements: ``theta``, mean and
         standard deviation of its normal prior, by default (10, 3); ``tau`` and ``sigma``, the scale of a
-        half-normal, by default 5. If every level has its own τ, ``tau`` may be a list of K.
+        half-normal, by default 5. If every level has its own τ, ``tau`` may be a list of K. A default that is
+        far from the measurements is refused: see Raises.
     values
         The item of `data` that holds the measurements.
     shared_tau
@@ -60,7 +61,9 @@ def tree_data(
     ValueError
         If an item of `data` is missing or malformed, a prior is, or a weight, or if `shared_tau` or
         `write_nodes` is neither true nor false. The message names the item, the node or the level, and the
-        remedy.
+        remedy. If a prior is not given, and that of the lessons is in clear conflict with the measurements:
+        their mean is more than 3 sds from θ's, or their sd is above 3 scales of the spreads or below a
+        twentieth. The message has the line to write.
 
     Examples
     --------
@@ -80,6 +83,7 @@ def tree_data(
     for name, scale in [*(("tau", tau) for tau in taus), ("sigma", sigma)]:
         if not (is_number(scale) and scale > 0):
             raise ValueError(f"prior of {name} is {shown(scale)}: give the scale of a half-normal, above 0")
+    refuse_conflict(prior, y)
     return {
         "K": K,
         "J": np.array(sizes),
@@ -186,6 +190,7 @@ class Tree:
             for parent, above in zip(self.parents, self.sizes, strict=False)
         ]
         # What a leaf's measurements say of it: a precision (in units of 1/σ², if σ is unknown) and a mean.
+        self.y, self.errors = y, known
         self.shift = y.mean()
         weight = np.ones(self.N) if known is None else 1 / known**2
         self.precision = np.bincount(leaf, weight)[:, None]
@@ -286,28 +291,6 @@ def _product(mean, variance, other_mean, other_variance) -> tuple[np.ndarray, np
     """Multiply two normal densities; the first may have variance 0."""
     gain = variance / (variance + other_variance)
     return mean + gain * (other_mean - mean), gain * other_variance
-
-
-def read_prior(prior: Mapping | None, taus: int) -> tuple[tuple[float, float], list, object]:
-    """Fill in the priors of the lessons: mean and sd of θ, one entry for each of the τ, and σ."""
-    if not (prior is None or isinstance(prior, Mapping)):
-        raise TypeError(f"prior is {kind(prior)}: give a dictionary, such as {{'tau': 1}}")
-    prior = PRIOR | dict(prior or {})
-    if unknown := [name for name in prior if name not in PRIOR]:
-        near = nearest(unknown[0], PRIOR)
-        raise ValueError(f"no prior for {shown(unknown[0])}{near}: give some of theta, tau and sigma")
-    theta, tau = entries(prior["theta"]), prior["tau"]
-    if theta is None or len(theta) != 2 or not all(map(is_number, theta)) or theta[1] <= 0:
-        raise ValueError(
-            f"prior of theta is {shown(prior['theta'])}: give its mean and its standard deviation, above 0"
-        )
-    given = entries(tau)
-    tau = [tau] * taus if given is None else given
-    if len(tau) != taus:
-        raise ValueError(
-            f"prior of tau has length {len(tau)}: give one, or one per level with shared_tau=False"
-        )
-    return (float(theta[0]), float(theta[1])), tau, prior["sigma"]
 
 
 def _weights(weight, sizes: list[int]) -> np.ndarray:

@@ -25,7 +25,7 @@ import numpy as np
 
 import helpers
 from helpers.data import _RESERVED
-from helpers.tree import PRIOR
+from helpers.priors import PRIOR
 
 LEVELS, VALUE = ["day", "batch", "colony"], "y"
 SETTINGS = {"adaptDelta": 0.8, "seed": 1, "warmup": 1000, "draws": 1000, "chains": 4}

@@ -10,7 +10,7 @@ import polars as pl
 from helpers.checks import Again, answers, exercise, programs
 from helpers.data import measurements, simulate, stan_data
 from helpers.exact import exact_posterior, score
-from helpers.tree import PRIOR
+from helpers.priors import PRIOR
 
 LEVELS = ["day", "batch", "colony"]
 

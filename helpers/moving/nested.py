@@ -37,7 +37,8 @@ from helpers.data import _names, stan_data
 from helpers.exact import exact_posterior
 from helpers.moving.parts import tau_grid, tau_slider, wrap
 from helpers.plots import COLORS, _layout
-from helpers.tree import Tree, read_prior
+from helpers.priors import read_prior
+from helpers.tree import Tree
 
 DISC = 36  # diameter in pixels of a leaf that has all the weight
 MOST = 100  # nodes: the table grows with the square of their number, and more are no picture
@@ -107,7 +108,7 @@ def nested(
         100 nodes.
     """
     levels = _names(levels, "levels")
-    data, labelled = stan_data(df, levels, values)
+    data, labelled = stan_data(df, levels, values, remark=False)
     tree = Tree(data, values, None)
     if tree.nodes > MOST:
         raise ValueError(f"the tree has {tree.nodes} nodes: choose a part of it, with at most {MOST}")

@@ -1,0 +1,99 @@
+"""Priors of the hierarchical normal model: those of the lessons, and a guard against them on other data."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from helpers.inputs import entries, is_number, kind, nearest, shown
+
+PRIOR = {"theta": (10, 3), "tau": 5, "sigma": 5}  # of the lessons, in the unit of their 47 numbers
+
+_FAR = 3  # prior sds of θ, or scales of a spread: a half-normal spread is above 3 scales once in 370 times
+_NARROW = 20  # a half-normal spread is below a twentieth of its scale once in 25 times
+
+
+def read_prior(prior: Mapping | None, taus: int) -> tuple[tuple[float, float], list, object]:
+    """Fill in the priors of the lessons: mean and sd of θ, one entry for each of the τ, and σ."""
+    if not (prior is None or isinstance(prior, Mapping)):
+        raise TypeError(f"prior is {kind(prior)}: give a dictionary, such as {{'tau': 1}}")
+    given = dict(prior or {})
+    if unknown := [name for name in given if name not in PRIOR]:
+        near = nearest(unknown[0], PRIOR)
+        raise ValueError(f"no prior for {shown(unknown[0])}{near}: give some of theta, tau and sigma")
+    prior = PRIOR | given
+    theta, tau = entries(prior["theta"]), prior["tau"]
+    if theta is None or len(theta) != 2 or not all(map(is_number, theta)) or theta[1] <= 0:
+        raise ValueError(
+            f"prior of theta is {shown(prior['theta'])}: give its mean and its standard deviation, above 0"
+        )
+    several = entries(tau)
+    tau = [tau] * taus if several is None else several
+    if len(tau) != taus:
+        raise ValueError(
+            f"prior of tau has length {len(tau)}: give one, or one per level with shared_tau=False"
+        )
+    return (float(theta[0]), float(theta[1])), tau, prior["sigma"]
+
+
+def refuse_conflict(prior: Mapping | None, y: np.ndarray, errors: np.ndarray | None = None) -> None:
+    """Refuse the priors of the lessons, where none was given, for measurements that are far from them.
+
+    Parameters
+    ----------
+    prior
+        What the reader gave; it is used as it stands, whatever the measurements are.
+    y : array, shape (N,)
+        The measurements.
+    errors : array, shape (N,)
+        Their known standard deviations, if σ is no parameter.
+
+    Raises
+    ------
+    ValueError
+        If a prior was not given, and that of the lessons is in clear conflict with the measurements: their
+        mean is more than 3 sds from θ's, or their sd above 3 scales or below a twentieth. The message has
+        the line to write.
+    """
+    given = dict(prior or {})
+    wanted = [name for name in PRIOR if name not in given and (name != "sigma" or errors is None)]
+    mean, sd, problems = float(np.mean(y)), _sd(y), []
+    centre, width = PRIOR["theta"]
+    if "theta" in wanted and abs(mean - centre) > _FAR * width:
+        problems.append(f"theta ~ Normal({centre}, {width}), but the measurements have mean {mean:.4g}")
+    spreads = [name for name in wanted if name != "theta"]
+    if spreads and sd > 0:
+        scale = PRIOR[spreads[0]]
+        # Known errors may explain what is wide, and so may a spread whose prior was given.
+        left = sd**2 - (0.0 if errors is None else float(np.mean(errors**2)))
+        others = [
+            x for name in ("tau", "sigma") if name in given for x in entries(given[name]) or [given[name]]
+        ]
+        widest = max([scale, *(x if is_number(x) else np.inf for x in others)])
+        if left > (_FAR * widest) ** 2 or sd < scale / _NARROW:
+            names = " and ".join(spreads)
+            problems.append(f"{names} ~ HalfNormal({scale}), but the measurements have sd {sd:.3g}")
+    if problems:
+        line = ", ".join(f'"{name}": {value}' for name, value in from_data(y).items() if name in wanted)
+        remedy = f"add {line} to prior" if given else f"write prior={{{line}}}"
+        raise ValueError(
+            f"the lessons' priors are not for these data ({'; '.join(problems)}): {remedy}, or what you know "
+            "to be plausible"
+        )
+
+
+def from_data(y: np.ndarray) -> dict[str, tuple[float, float] | float]:
+    """Weakly informative priors from the size of the measurements: their mean, and twice their sd, rounded.
+
+    They look at the data once. Whoever knows which values are plausible writes these instead.
+    """
+    mean, sd = float(np.mean(y)), _sd(y)
+    scale = float(f"{2 * (sd or abs(mean) or 1):.2g}")
+    step = 10.0 ** np.floor(np.log10(scale))  # digits of the mean that matter
+    mean = float(f"{np.floor(mean / step + 0.5) * step:.12g}")
+    mean, scale = (int(x) if x.is_integer() and abs(x) < 1e15 else x for x in (mean, scale))
+    return {"theta": (mean, scale), "tau": scale, "sigma": scale}
+
+
+def _sd(y: np.ndarray) -> float:
+    """Give the standard deviation of the measurements about their mean; 0 for a single one."""
+    return float(np.std(y, ddof=1)) if len(y) > 1 else 0.0

@@ -1,0 +1,91 @@
+"""What in a table of groups is no mistake, but may not be meant: `stan_data` warns of it, and goes on.
+
+The page "Your data" has the same rules; `tests/test_your_data.py` compares them.
+"""
+
+import re
+
+import numpy as np
+import polars as pl
+
+# What people and programs write where there is no label; "na" may well be one
+MISSING = ["", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "None", "none", "?", "-", "."]
+
+
+def about_labels(column: pl.Series, labels: pl.Series) -> list[str]:
+    """Remark on labels that mean a missing one, and on those that look alike.
+
+    Parameters
+    ----------
+    column
+        The labels of all rows.
+    labels
+        Its different labels.
+    """
+    if not (labels.dtype == pl.String or isinstance(labels.dtype, pl.Categorical | pl.Enum)):
+        return []
+    name, texts = column.name, labels.cast(pl.String).to_list()
+    found, seen = [], {}
+    if missing := [text for text in texts if text.strip() in MISSING]:
+        row = column.cast(pl.String).is_in(missing).arg_max()
+        found.append(
+            f"column {name!r} has {column[row]!r} in row {row}, which makes a group of that name: if the "
+            "label is missing, drop the row or name its group"
+        )
+    for text in texts:
+        seen.setdefault(re.sub(r"\s+", " ", text.strip()).casefold(), []).append(text)
+    if alike := [group for group in seen.values() if len(group) > 1]:
+        more = f", and {len(alike) - 1} more such labels" if len(alike) > 1 else ""
+        found.append(
+            f"column {name!r} has {alike[0][0]!r} and {alike[0][1]!r}{more}: they differ only in spaces or "
+            "case, and are different groups; if they are meant to be one, write them alike"
+        )
+    return found
+
+
+def about_nesting(
+    levels: list[str], k: int, parent: np.ndarray, rank: np.ndarray, labels: pl.Series
+) -> list[str]:
+    """Remark on groups of level k, from 1, that may not be nested in those of level k - 1.
+
+    Parameters
+    ----------
+    levels
+        Names of all levels.
+    k
+        Number of a level.
+    parent, rank : array, shape (J_k,)
+        Of every group its parent and its place among `labels`, both from 0, sorted.
+    labels
+        The different labels of the level.
+    """
+    groups, parents = len(parent), parent[-1] + 1
+    if parents == 1:
+        return []
+    level, above = levels[k - 1], levels[k - 2]
+    if groups == parents:
+        cause = (
+            "if it is the outer level, name it first"
+            if 1 < len(labels) < groups
+            else "if it names the same groups again, leave it out"
+        )
+        return [f"level {k} ({level!r}) has as many groups as level {k - 1} ({above!r}), {groups}: {cause}"]
+    everywhere = len(labels) > 1 and groups == parents * len(labels)
+    shared = np.count_nonzero(np.bincount(rank) > 1)
+    if everywhere or (2 * shared > len(labels) and not _are_numbered(parent, rank, labels)):
+        under = f"every {above!r}" if everywhere else f"more than one {above!r}"
+        label = labels[int(rank[np.bincount(rank)[rank] > 1][0])]
+        return [
+            f"labels of {level!r} stand under {under}: if {label!r} is the same thing in all of them, "
+            f"{level!r} crosses the levels above, and a nested model does not describe that"
+        ]
+    return []
+
+
+def _are_numbered(parent: np.ndarray, rank: np.ndarray, labels: pl.Series) -> bool:
+    """Tell whether the groups within every parent are numbered from 1, without a gap."""
+    numbers = labels.cast(pl.String).cast(pl.Float64, strict=False).fill_null(-1).to_numpy()[rank]
+    highest = np.zeros(parent[-1] + 1)
+    np.maximum.at(highest, parent, numbers)
+    whole = (numbers >= 1) & (numbers == np.floor(numbers))
+    return bool(whole.all() and (highest == np.bincount(parent)).all())
