@@ -79,9 +79,12 @@ def contents(course: Path = COURSE) -> dict[str, bytes]:
 def pack(archive: Path) -> None:
     """Write the handout."""
     archive.parent.mkdir(exist_ok=True)
+    # A zip has no time zone. A text that came from the future would stay newer than its notebook, whatever is
+    # edited in there; a day ago is past everywhere.
+    written = time.gmtime(time.time() - 86400)[:6]
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as zipped:
         for name, content in contents().items():
-            info = zipfile.ZipInfo(f"{archive.stem}/{name}", date_time=time.localtime()[:6])
+            info = zipfile.ZipInfo(f"{archive.stem}/{name}", date_time=written)
             info.external_attr = (
                 0o644 << 16
             )  # readable for all, or on a server only the one who unpacks it reads it

@@ -4,6 +4,7 @@ A lesson's text is its source. The notebook beside it is run anew and keeps the 
 ``nbval-check-output``: those that must be the same for every reader, and that nbval compares.
 """
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -60,7 +61,31 @@ def run(notebook: nbformat.NotebookNode, folder: Path) -> nbformat.NotebookNode:
     return notebook
 
 
+def refuse_edited(lesson: Path) -> None:
+    """Stop before a notebook is overwritten that was edited by itself, as in VS Code."""
+    path = lesson.with_suffix(".ipynb")
+    if path.exists() and path.stat().st_mtime > lesson.stat().st_mtime + 1:  # second, as Jupytext allows
+        cells = [[cell.source for cell in jupytext.read(file).cells] for file in (path, lesson)]
+        if cells[0] != cells[1]:
+            raise SystemExit(
+                f"{path.name} was edited after {lesson.name}: "
+                f"`.venv/bin/jupytext --sync lessons/{path.name}` brings the edit into the text, "
+                f"`touch lessons/{lesson.name}` gives it up"
+            )
+
+
+def write(notebook: nbformat.NotebookNode, lesson: Path) -> None:
+    """Write the notebook of a lesson, as old as its text: neither is an edit of the other."""
+    path = lesson.with_suffix(".ipynb")
+    nbformat.write(notebook, path)
+    written = lesson.stat()
+    os.utime(path, ns=(written.st_atime_ns, written.st_mtime_ns))
+
+
 if __name__ == "__main__":
-    for lesson in sorted(LESSONS.glob("*.md")):
+    lessons = sorted(LESSONS.glob("*.md"))
+    for lesson in lessons:
+        refuse_edited(lesson)
+    for lesson in lessons:
         print(f"running {lesson.name} ...", file=sys.stderr)
-        nbformat.write(run(pair(lesson), LESSONS), lesson.with_suffix(".ipynb"))
+        write(run(pair(lesson), LESSONS), lesson)

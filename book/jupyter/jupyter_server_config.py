@@ -1,23 +1,70 @@
-"""Settings of the JupyterLab that ``make lab`` starts."""
+"""Settings of the JupyterLab that ``make lab`` starts, and of the servers of a class."""
 
-BOKEH = "application/vnd.bokehjs"
+import re
+
+from jupytext import AsyncTextFileContentsManager
+from tornado.web import HTTPError
+
+LOADS = "application/vnd.bokehjs_load.v0+json"  # the kind of output with which a cell loads BokehJS
+VERSIONS = re.compile(r"^    (?:format|jupytext)_version: .*\n", re.MULTILINE)
 
 
-def drop_figures(model, **_):
-    """Save notebooks without Bokeh's figures.
+def loading_outputs(content):
+    """Find the outputs of a notebook that load BokehJS into the page."""
+    outputs = [output for cell in content["cells"] for output in cell.get("outputs", ())]
+    return [output for output in outputs if LOADS in output.get("data", {})]
 
-    They bring BokehJS along, megabytes a notebook, and come up empty when the notebook is opened again:
-    better to have no figure there than an empty one. Running the cells draws them anew.
+
+def save_small(model, **_):
+    """Save notebooks without BokehJS, and texts without the versions of Jupytext.
+
+    A figure takes some kilobytes, BokehJS nine megabytes; it is put back when the notebook is opened. The
+    versions would change the text of a lesson that nobody edited.
     """
     if model["type"] == "notebook":
-        for cell in model["content"]["cells"]:
-            if cell["cell_type"] == "code":
-                cell["outputs"] = [
-                    out
-                    for out in cell["outputs"]
-                    if not any(kind.startswith(BOKEH) for kind in out.get("data", {}))
-                ]
+        for output in loading_outputs(model["content"]):
+            output["data"] = {LOADS: "", "text/plain": "Run this cell to load what draws the figures."}
+    elif model["type"] == "file" and str(model["content"]).startswith("---\njupytext:\n"):
+        head, mark, text = model["content"].partition("\n---\n")
+        model["content"] = VERSIONS.sub("", head + mark) + text
 
 
-c.ContentsManager.pre_save_hook = drop_figures  # noqa: F821, Jupyter provides c
+class LessonsManager(AsyncTextFileContentsManager):
+    """Jupytext's manager of paired files, which also opens a pair whose notebook was edited elsewhere.
+
+    Jupytext refuses to open a notebook that is newer than its text and says something else, as after an
+    edit in VS Code. Here the text is written anew from the notebook, and what it was is kept beside it.
+    """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.register_pre_save_hook(save_small)
+
+    async def get(self, path, content=True, **options):
+        """Read a file; in notebooks, figures find BokehJS, as the installed Bokeh has it."""
+        try:
+            model = await super().get(path, content=content, **options)
+        except HTTPError as refusal:
+            if "is more recent than" not in str(refusal):
+                raise
+            await self.take_over(path.strip("/").rpartition(".")[0])
+            model = await super().get(path, content=content, **options)
+        if content and model["type"] == "notebook" and (outputs := loading_outputs(model["content"])):
+            from bokeh.resources import INLINE
+
+            scripts = "".join(f"<script>{script}</script>" for script in INLINE.js_raw)
+            for output in outputs:
+                output["data"] = {LOADS: "", "text/html": scripts}
+        return model
+
+    async def take_over(self, stem):
+        """Write the text of a pair anew from its notebook, and keep what it was as ``.md.bak``."""
+        older = await super().get(f"{stem}.md", type="file", format="text")
+        await super().save(older, f"{stem}.md.bak")
+        self.log.warning("%s.ipynb was edited elsewhere: its text before is in %s.md.bak", stem, stem)
+        newer = await super().get(f"{stem}.ipynb", load_alternative_format=False)
+        await super().save(newer, f"{stem}.ipynb")
+
+
+c.ServerApp.contents_manager_class = LessonsManager  # noqa: F821, Jupyter provides c
 c.ServerApp.root_dir = "."  # noqa: F821
