@@ -127,6 +127,37 @@ def test_every_figure_of_a_lesson_is_drawn(first):
                 page.evaluate("look.showData(true)")
 
 
+@pytest.fixture
+def saved(first):
+    """Function that opens an address in another tab, once lesson 1 was saved as it ran."""
+    page, _ = first
+    page.evaluate("jupyterapp.commands.execute('docmanager:save')")
+    tab = page.context.new_page()
+    yield lambda address: tab.goto(address) and tab
+    tab.close()
+
+
+def test_exported_html_shows_every_figure_with_its_data(first, saved, lab):
+    page, _ = first
+    tab = saved(f"{lab}/nbconvert/html/lessons/01-data-generation.md?token={TOKEN}")
+    figures = tab.locator(".bk-Figure")
+    figures.nth(sum(page.evaluate(FIGURES)) - 1).wait_for(timeout=300_000)
+    for figure in figures.all():
+        with_data = pixels(figure)
+        tab.evaluate("look.showData(false)")
+        assert changed(with_data, pixels(figure)) > 50
+        tab.evaluate("look.showData(true)")
+
+
+@pytest.mark.parametrize("ending", ["md", "ipynb"])
+def test_figures_are_there_when_a_lesson_is_opened_again(saved, lab, ending):
+    tab = saved(f"{lab}/lab/workspaces/{ending}/tree/lessons/01-data-generation.{ending}?token={TOKEN}")
+    tab.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=300_000)
+    tab.wait_for_function(READY, timeout=300_000)
+    cell = next(cell for cell, number in enumerate(tab.evaluate(FIGURES)) if number)
+    scroll_to(tab, cell).locator(".bk-Figure").first.wait_for(timeout=300_000)
+
+
 def test_exercises_admonitions_and_formulas_are_rendered(first):
     page, _ = first
     kinds = page.evaluate(f"() => {{ {NOTEBOOK} return cells.map((cell) => cell.type) }}")
