@@ -3,8 +3,9 @@
 from math import isclose
 
 import numpy as np
+import polars as pl
 import pytest
-from scipy.stats import multivariate_normal
+from scipy.stats import halfcauchy, multivariate_normal
 
 import helpers
 from helpers.checks import lesson_05, lesson_07
@@ -41,7 +42,7 @@ def edited(tmp_path):
         for old, new in changes:
             assert text.count(old) == 1, old
             text = text.replace(old, new)
-        path = tmp_path / "edited.stan"
+        path = tmp_path / f"edited_{len(list(tmp_path.iterdir()))}.stan"  # another one each time
         path.write_text(text, "utf-8")
         return path
 
@@ -52,17 +53,28 @@ def edited(tmp_path):
 
 
 def test_05_1_guesses():
-    guess = {"pooled": 7.5, "above": 0.5, "highest": "G"}
-    right("05.1", guess, {"pooled": np.float64(8), "above": 1 / 2, "highest": "G"})
+    guess = {"pooled": 7.5, "above": 0.5, "ahead": 0}
+    right("05.1", guess, {"pooled": np.float64(8), "above": 1 / 2, "ahead": pl.Series([1.5])})
     wrong("05.1", guess | {"pooled": 2}, "too low")
     wrong("05.1", guess | {"pooled": 12}, "too high")
     wrong("05.1", guess | {"above": 0.03}, "above 28")
-    wrong("05.1", guess | {"highest": "A"}, "long bar")
-    wrong("05.1", guess | {"highest": "C"}, "short bar")
+    wrong("05.1", guess | {"ahead": 10}, "longer bar")
+    wrong("05.1", guess | {"ahead": 3}, "longer bar")
+    wrong("05.1", guess | {"ahead": -5}, "one value")
     refused("05.1", 8, "int", "'pooled'")
     refused("05.1", {"pooled": 8}, "'above'")
-    refused("05.1", guess | {"highest": 7}, "7", "letter")
+    refused("05.1", guess | {"ahead": "none"}, "a str", "'ahead'")
     refused("05.1", guess | {"pooled": "about 8"}, "str", "points")
+
+
+@pytest.mark.parametrize("theta", [5, 100])
+@pytest.mark.parametrize("tau", [1, 5, 100, halfcauchy(scale=5), halfcauchy(scale=25)])
+def test_05_1_holds_under_any_prior_that_anyone_would_take(theta, tau):
+    data = lesson_05.one_level(lesson_05.EFFECT, lesson_05.ERROR)
+    exact = helpers.exact_posterior(data, {"theta": (0, theta), "tau": tau}, sigma=lesson_05.ERROR)
+    ahead = exact.mean("theta_1[1]") - exact.mean("theta_1[7]")
+    assert -0.2 < ahead < 0.8
+    right("05.1", {"pooled": 7.7, "above": 0.5, "ahead": ahead})
 
 
 def pulled(y, sigma, theta=5.0, tau=10.0):
@@ -394,7 +406,16 @@ def test_07_5_a_right_program_may_walk_in_its_own_way(edited):
             " y_new = normal_rng(y_new, sigma);",
             "How many entries has tau",
         ),
-        ("real y_new = normal_rng(x[1], sigma);", "does your walk begin"),
+        ("real y_new = normal_rng(x[1], sigma);", "At which node does your walk"),
+        (  # a leaf of the data, none of a new day
+            "real y_new = normal_rng(x[M - J[K] + categorical_rng(rep_vector(1.0 / J[K], J[K]))], sigma);",
+            "none of those in the data",
+        ),
+        (  # a day of the data, with a new batch and a new colony
+            "real y_new = x[categorical_rng(rep_vector(1.0 / J[1], J[1]))];"
+            " for (k in 2:K) y_new = normal_rng(y_new, tau[min(k, T)]); y_new = normal_rng(y_new, sigma);",
+            "none of those in the data",
+        ),
         ("real y = theta;", "no real number y_new"),
     ],
 )

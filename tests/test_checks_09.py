@@ -12,7 +12,7 @@ NAMES = ["theta", "tau", "sigma"]
 
 def test_09_1_shapes():
     shapes = {"too narrow": "up, then down", "too wide": "down, then up", "too low": "below"}
-    right("09.1", shapes)
+    right("09.1", shapes, {name: shape.upper() for name, shape in shapes.items()})
     wrong("09.1", shapes | {"too low": "above"}, "how many of them are below")
     wrong("09.1", shapes | {"too low": "up, then down"}, "one side")
     wrong("09.1", shapes | {"too narrow": "above"}, "either side")
@@ -28,12 +28,24 @@ def rank(rng, mean=4 / 5, sd=5**-0.5, n=99, change=lambda rank: rank):
     return change((rng.normal(mean * y, sd, n) < mu).sum()), y
 
 
+def consistent_with_itself(rng):
+    """Take the sd of a measurement for its variance, in simulation and posterior alike: ranks are even."""
+    mu = rng.normal()
+    y = rng.normal(mu, 0.5**0.5)
+    return (rng.normal(2 / 3 * y, 3**-0.5, 99) < mu).sum(), y
+
+
 def test_09_2_own_rank():
     right("09.2", rank)
+    right("09.2", lambda rng: list(rank(rng)), lambda rng: np.array(rank(rng)))
+    right(
+        "09.2", lambda rng: pl.Series(map(float, rank(rng))), lambda rng: [np.array([x]) for x in rank(rng)]
+    )
     right("09.2", lambda rng: rank(rng, change=float))
     wrong("09.2", lambda rng: rank(rng, sd=1 / 5), "both ends", "root")
     wrong("09.2", lambda rng: rank(rng, mean=1 / 5), "both ends", "weight of y")
     wrong("09.2", lambda rng: rank(rng, sd=1), "middle", "wide", "precision")
+    wrong("09.2", lambda rng: rank(rng, sd=0.5), "middle", "wide", "precision")
     wrong("09.2", lambda rng: rank(rng, mean=1, sd=0.5), "even", "both, prior and measurement")
     wrong("09.2", lambda rng: rank(rng, mean=0, sd=1), "even", "both, prior and measurement")
     wrong("09.2", lambda rng: rank(rng, change=lambda r: 99 - r // 2), "large")
@@ -41,7 +53,8 @@ def test_09_2_own_rank():
     wrong("09.2", lambda rng: rank(rng, n=400), "between 0 and 99")
     wrong("09.2", lambda rng: rank(rng, change=lambda r: r / 2), "whole")
     wrong("09.2", lambda rng: rank(np.random.default_rng(1)), "from rng")
-    wrong("09.2", lambda rng: (rank(rng)[0], 1), "one sign")
+    wrong("09.2", lambda rng: (rank(rng)[0], 1), "scatter")
+    wrong("09.2", lambda rng: consistent_with_itself(rng), "scatter by 1.2")
     refused("09.2", 17, "function")
     refused("09.2", lambda rng: None, "rank and y")
     refused("09.2", lambda rng: rank(rng)[0], "rank and y")
@@ -94,12 +107,12 @@ def test_09_3_planted(planted):
 def test_09_4_how_many():
     numbers = {"0.06": 625, "0.006": 62_500}
     right("09.4", numbers)
-    right("09.4", {"0.06": 600, "0.006": 6e4})
+    right("09.4", {"0.06": 600, "0.006": 6e4}, {0.06: 625, 0.006: 62_500}, {"0.060": 625, 0.006: 62_500})
     wrong("09.4", numbers | {"0.06": 25}, "Square")
     wrong("09.4", numbers | {"0.06": 100}, "solve")
     wrong("09.4", numbers | {"0.006": 6250}, "root")
     wrong("09.4", numbers | {"0.006": 1e6}, "ten times narrower")
-    refused("09.4", {"0.06": 625}, "'0.006'")
+    refused("09.4", {"0.06": 625}, "0.006")
 
 
 def test_09_5_own_design():
@@ -110,7 +123,8 @@ def test_09_5_own_design():
     right("09.5", mine)
     wrong("09.5", mine | {"least": "theta"}, "most is learned")
     wrong("09.5", mine | {"least": "sigma"}, "medians")
-    wrong("09.5", mine | {"least": "node"}, "'sigma'")
+    refused("09.5", mine | {"least": "node"}, "'node'", "'sigma'")
+    refused("09.5", mine | {"least": ["tau"]}, "'tau'", "'sigma'")
     wrong("09.5", mine | {"table": table(scales=(2, 2.5, 1), mean=0)}, "tau", "same prior")
     wrong("09.5", mine | {"table": table(scales=(2, 1, 1), mean=4)}, "theta", "same prior")
     wrong("09.5", mine | {"table": table(scales=(2, 1, 1), mean=0, low=["tau"])}, "tau", "not even")

@@ -1,21 +1,32 @@
-"""What the checks share in reading an answer: a number, an array, the items of a dictionary, a function."""
+"""What the checks share in reading an answer: a number, an array, the items of a dictionary, a function.
 
-from collections.abc import Callable, Mapping
+They read whatever means the same: an array of NumPy, a column of polars or pandas, a list or a tuple.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
 from numbers import Real
 from typing import Any
 
 import numpy as np
 
+from helpers.inputs import kind, shown
+
 
 def refuse(answer: Any, wanted: str) -> TypeError:
     """Say in one line that an answer is not of the kind that is wanted."""
-    return TypeError(f"the answer is a {type(answer).__name__}: give {wanted}")
+    return TypeError(f"the answer is {kind(answer)}: give {wanted}")
+
+
+def plain(answer: Any) -> Any:
+    """Take the one entry out of an array, a column or a table that holds just one; else leave it."""
+    if hasattr(answer, "item") and np.size(answer) == 1:
+        return answer.item()
+    return answer
 
 
 def number(answer: Any, wanted: str) -> float:
     """Read one number, Python's or NumPy's; anything else, True and False too, is a `TypeError`."""
-    if hasattr(answer, "item") and np.ndim(answer) == 0:  # NumPy's, or xarray's
-        answer = answer.item()
+    answer = plain(answer)
     if isinstance(answer, bool) or not isinstance(answer, Real):
         raise refuse(answer, wanted)
     return float(answer)
@@ -32,21 +43,52 @@ def array(answer: Any, wanted: str) -> np.ndarray:
     return out
 
 
+def whole(answer: Any, wanted: str) -> np.ndarray:
+    """Read whole numbers in one dimension, 2.0 for 2 too; anything else is a `TypeError`."""
+    out = array(answer, wanted)
+    if not (np.isfinite(out) & (out == np.round(out))).all():
+        raise refuse(answer, wanted)
+    return out.astype(int)
+
+
+def word(answer: Any, name: str, words: Iterable[str], wanted: str) -> str:
+    """Read one of some words, in capitals or not; anything else is a `TypeError`."""
+    answer = plain(answer)
+    known = {known.casefold(): known for known in words}
+    if not isinstance(answer, str) or answer.strip().casefold() not in known:
+        raise TypeError(f"{name} is {shown(answer)}: give {wanted}")
+    return known[answer.strip().casefold()]
+
+
 def items(answer: Any, names: list, wanted: str) -> list:
-    """Read the items of a dictionary by name; a `TypeError` if it is none, or lacks one."""
+    """Read the items of a dictionary by name; a `TypeError` if it is none, or lacks one.
+
+    A name that is a number may be given as a text, and the other way round: 0.1 is "0.1" and "0.10".
+    """
     if not isinstance(answer, Mapping):
         raise refuse(answer, wanted)
+    found = {_name(key): item for key, item in answer.items()}
     for name in names:
-        if name not in answer:
+        if _name(name) not in found:
             raise TypeError(f"the answer has no {name!r}: give {wanted}")
-    return [answer[name] for name in names]
+    return [found[_name(name)] for name in names]
+
+
+def _name(key: Any) -> Any:
+    """Write a key so that those that mean the same are equal."""
+    key = plain(key)
+    try:
+        return key if isinstance(key, bool) else float(f"{float(key):.12g}")
+    except (TypeError, ValueError, OverflowError):
+        return key.strip() if isinstance(key, str) else key
 
 
 def parts(answer: Any, n: int, wanted: str) -> tuple:
-    """Read a tuple of n parts; anything else is a `TypeError`."""
-    if not isinstance(answer, tuple) or len(answer) != n:
+    """Read n parts in a row, as of a tuple; anything else is a `TypeError`."""
+    row = isinstance(answer, tuple | list) or (hasattr(answer, "__array__") and len(np.shape(answer)) == 1)
+    if not row or len(answer) != n:
         raise refuse(answer, wanted)
-    return answer
+    return tuple(answer)
 
 
 def function(answer: Any, wanted: str) -> Callable:

@@ -8,6 +8,7 @@ import numpy as np
 from helpers.checks import Again, answers, exercise, programs
 from helpers.checks.lesson_02 import belong_together, cells
 from helpers.exact import exact_posterior
+from helpers.priors import PRIOR
 
 
 @exercise("03.1")
@@ -71,12 +72,12 @@ def neals_funnel(answer) -> str:
 @exercise("03.3")
 def fixed_tau(answer) -> str:
     """Run the program in which τ is given."""
-    tau = 1.0
+    tau = 2.0  # unlike its own square, σ, and what the cells say of it; and so wide that θ's prior counts
     samples = programs.sample(answer, cells() | {"tau": tau})
     if "tau" in samples["posterior"]:
         raise Again("τ is still a parameter of your program: it has to be declared in data, and there only.")
-    exact = exact_posterior(cells()).conditional(tau)
-    for name in ("theta", "theta_1[1]"):
+    exact = exact_posterior(cells(), PRIOR).conditional(tau)
+    for name in ("theta", "theta_1[1]", "theta_3[1]"):
         mean, sd = exact.filter(name=name).select("mean", "sd").row(0)
         draws = programs.by_chain(samples, name)
         off = programs.away(draws, mean, name), programs.away((draws - mean) ** 2, sd**2, name)

@@ -29,13 +29,12 @@ def schools() -> ExactPosterior:
 
 @exercise("05.1")
 def guesses(answer) -> str:
-    """Guess the pooled effect, a probability, and the school that comes out highest."""
-    wanted = "a dictionary with 'pooled', 'above' and 'highest'"
-    *given, highest = answers.items(answer, ["pooled", "above", "highest"], wanted)
-    pooled = answers.number(given[0], "'pooled', in points")
-    above = answers.number(given[1], "'above', a probability")
-    if highest not in tuple(SCHOOLS):
-        raise TypeError(f"'highest' is {highest!r}: give the letter of a school")
+    """Guess the pooled effect, a probability, and how far A stays ahead of G."""
+    names = {"pooled": "in points", "above": "a probability", "ahead": "in points"}
+    given = answers.items(answer, list(names), "a dictionary with 'pooled', 'above' and 'ahead'")
+    pooled, above, ahead = (
+        answers.number(x, f"{name!r}, {what}") for x, (name, what) in zip(given, names.items(), strict=True)
+    )
     y, precision = np.array(EFFECT), 1 / np.array(ERROR) ** 2
     truth, se = precision @ y / precision.sum(), precision.sum() ** -0.5
     if abs(pooled - truth) > se / 2:
@@ -43,11 +42,16 @@ def guesses(answer) -> str:
         raise Again(f"The pooled effect is too {side}: where do the schools with the shortest bars lie?")
     if not isclose(above, 0.5):
         raise Again("In the separate answer the effect in A is normal, about 28: how much of it is above 28?")
-    if highest != SCHOOLS[schools().mean("theta_1").argmax()]:
-        if highest == SCHOOLS[y.argmax()]:
-            raise Again("A has the highest estimate. But how firmly does A hold on to it, with its long bar?")
-        raise Again("The highest needs a high estimate, and a short bar to hold on to it.")
-    return "All three. The third is close: see by how much, and what a wider prior does to it."
+    # The exact answer is -0.1. Under priors of the spread with scales from 1 to 100, and of θ with sds from 5
+    # to 100, it lies between -0.2 and 0.8: no such prior turns right into wrong.
+    if ahead > 2:
+        raise Again(
+            "Less. A has the longer bar of the two: how firmly does each hold on to its estimate, when the "
+            "others speak for about 8?"
+        )
+    if ahead < -2:
+        raise Again("A falls back further than G, yes. But both are drawn to one value: can A end far below?")
+    return "All three. See how close A and G come, and what a wider prior does to that."
 
 
 @exercise("05.2")

@@ -10,6 +10,7 @@ from helpers.checks import Again, answers, exercise, programs
 from helpers.data import simulate, stan_data
 from helpers.exact import exact_posterior
 from helpers.models import stan_model
+from helpers.priors import PRIOR
 
 MARK = 2  # the λ at which the lesson's map flips
 NEAR = 1, 3  # between these the lesson's map leaves it open
@@ -38,6 +39,8 @@ def flip(answer) -> str:
         raise Again("This is the share that you keep.")
     if isclose(left_out, 1 / 2):
         raise Again("λ goes with the square of τ. What does doubling τ do to it?")
+    if isclose(left_out, 100 * (1 - kept)):
+        raise Again("In per cent, yes. Give it as a share, between 0 and 1.")
     if isclose(left_out, (1 - kept) * n):
         raise Again("Of 8 measurements, yes. Give it as a share, which holds for any number.")
     if not isclose(left_out, 1 - kept):
@@ -54,11 +57,18 @@ def flip(answer) -> str:
 @exercise("06.2")
 def mixed_company(answer) -> str:
     """Choose a weight for each of 45 groups."""
-    weight = answers.array(answer, "45 weights, 0 or 1, in a list")
+    weight = _weights(answer, "45 weights, 0 or 1, in a list")
     n = np.array([400] * 5 + [2] * 40)
     _zeros_and_ones(weight, len(n))
     _choose(weight, n * 0.2**2, "τ = 0.2 and σ = 1")
     return "Then neither form for all can be right. Which of the two, would you say, suffers more?"
+
+
+def _weights(answer, wanted):
+    """Read weights, of which True and False are two, as a comparison gives them."""
+    if np.asarray(answer).dtype.kind == "b":
+        answer = np.asarray(answer).astype(int)
+    return answers.array(answer, wanted)
 
 
 def _zeros_and_ones(weight, groups):
@@ -87,9 +97,12 @@ LEVELS = ["day", "batch", "colony"]
 
 @cache
 def well_measured() -> dict:
-    """Make data that all forms of the program sample well, so that only mistakes are found."""
-    df = simulate([4, 3, 3, 5], theta=10, tau=1, sigma=0.5, seed=8, levels=LEVELS)
-    return stan_data(df, levels=LEVELS, values="y")[0]
+    """Make data that all forms of the program sample well, so that only mistakes are found.
+
+    τ is unlike its own square, and unlike σ.
+    """
+    df = simulate([4, 3, 3, 5], theta=10, tau=2, sigma=1, seed=8, levels=LEVELS)
+    return stan_data(df, levels=LEVELS, values="y", remark=False)[0]
 
 
 @exercise("06.3")
@@ -98,7 +111,7 @@ def colonies_centered(program) -> str:
     data = well_measured()
     samples = programs.sample(program, data, adapt_delta=0.9)
     names = ["theta", "tau", "sigma", "theta_3[1]", "theta_3[36]"]
-    if not programs.agrees(samples, exact_posterior(data), names):
+    if not programs.agrees(samples, exact_posterior(data, PRIOR), names):
         _what_is_drawn_about_what(samples, data)
     moved = stan_model(program).src_info()["parameters"]
     if "theta_3" not in moved:
@@ -117,10 +130,10 @@ def _what_is_drawn_about_what(samples, data):
         | {"J_1": data["J_1"], "J_2": data["J_3"], "index_1": day, "index_2": data["index_3"]},
     }
     for node, tree in others.items():
-        if programs.agrees(samples, exact_posterior(tree), ["theta", "tau", "sigma"]):
+        if programs.agrees(samples, exact_posterior(tree, PRIOR), ["theta", "tau", "sigma"]):
             raise Again(f"The colonies of your program are drawn about {node}. Their parents are batches.")
     tau = programs.by_chain(samples, "tau")
-    if programs.away(tau, 5 * (2 / pi) ** 0.5, "tau") < programs.TOO_FAR:
+    if programs.away(tau, PRIOR["tau"] * (2 / pi) ** 0.5, "tau") < programs.TOO_FAR:
         raise Again(
             "tau is as its prior has it: the cells tell it nothing. Which line ties theta_3 to its parents?"
         )
@@ -141,7 +154,7 @@ def pilot(answer) -> str:
         answers.number(x, f"{name!r} as a number") for x, name in zip(spreads, names[1:], strict=False)
     )
     weight = weight[0] if isinstance(weight, list) and len(weight) == 1 else weight  # as tree_data has it
-    weight = answers.array(weight, "'weight', a list with one for each group")
+    weight = _weights(weight, "'weight', a list with one for each group")
     exact = exact_posterior(data, answer.get("prior"))
     off = [abs(x - exact.mean(name)) / exact.sd(name) for x, name in [(tau, "tau"), (sigma, "sigma")]]
     swapped = [abs(x - exact.mean(name)) / exact.sd(name) for x, name in [(sigma, "tau"), (tau, "sigma")]]

@@ -9,6 +9,7 @@ from helpers.checks import Again, answers, exercise, programs
 from helpers.data import measurements, simulate, stan_data
 from helpers.exact import ExactPosterior, exact_posterior
 from helpers.models import stan_file
+from helpers.priors import PRIOR
 from helpers.tree import tree_data
 
 LEVELS = ["day", "batch", "colony"]
@@ -17,13 +18,13 @@ LEVELS = ["day", "batch", "colony"]
 @cache
 def cells() -> dict:
     """Make the dictionary of the 47 measurements."""
-    return stan_data(measurements(), levels=LEVELS, values="y")[0]
+    return stan_data(measurements(), levels=LEVELS, values="y", remark=False)[0]
 
 
 @cache
 def posterior(shared_tau: bool) -> ExactPosterior:
     """Exact answer for the 47 measurements, with one τ for all levels or one for each."""
-    return exact_posterior(cells(), shared_tau=shared_tau, tolerance=1e-6)
+    return exact_posterior(cells(), PRIOR, shared_tau=shared_tau, tolerance=1e-6)
 
 
 @exercise("07.1")
@@ -31,11 +32,11 @@ def the_list(answer) -> str:
     """Write a small tree as one list of parents."""
     wanted = "a dictionary with 'J' and 'parent'"
     sizes, parent = answers.items(answer, ["J", "parent"], wanted)
-    sizes = answers.array(sizes, "'J', the nodes of each level, as a list").tolist()
-    parent = answers.array(parent, "'parent' as a list of whole numbers").tolist()
+    sizes = answers.whole(sizes, "'J', the nodes of each level, as a list").tolist()
+    parent = answers.whole(parent, "'parent' as a list of whole numbers").tolist()
     df = simulate([2, [2, 1], [1, 3, 2], 1], 10, 1, 1, seed=1, levels=LEVELS)
-    data = stan_data(df, levels=LEVELS, values="y")[0]
-    flat = tree_data(data)
+    data = stan_data(df, levels=LEVELS, values="y", remark=False)[0]
+    flat = tree_data(data, PRIOR)
     right, truth = flat["J"].tolist(), flat["parent"].tolist()
     if sizes == np.cumsum(right).tolist():
         raise Again("'J' holds the last node of each level. Give the number of nodes that each level has.")
@@ -72,7 +73,7 @@ def noticed(answer) -> str:
     found = set(answers.array(answer, wanted).tolist())
     if not found <= {1, 2, 3}:
         raise answers.refuse(answer, wanted)
-    flat = tree_data(cells())
+    flat = tree_data(cells(), PRIOR)
     mistakes = {1: (4, 5), 2: (28, 10), 3: (26, 8)}
     truth = {number for number, (node, parent) in mistakes.items() if _stops(flat, node, parent)}
     if found == truth:
@@ -102,9 +103,10 @@ def which(answer) -> str:
     """Predict which τ is known least, and which moves with its prior."""
     wanted = "a dictionary with 'least' and 'moves'"
     given = answers.items(answer, ["least", "moves"], wanted)
-    for name, level in zip(["least", "moves"], given, strict=True):
-        if level not in LEVELS:
-            raise TypeError(f"{name!r} is {level!r}: give 'day', 'batch' or 'colony'")
+    given = [
+        answers.word(level, repr(name), LEVELS, "'day', 'batch' or 'colony'")
+        for name, level in zip(["least", "moves"], given, strict=True)
+    ]
     exact = posterior(False)
     names = [f"tau[{k}]" for k in (1, 2, 3)]
     sd = [exact.sd(name) for name in names]
@@ -159,17 +161,18 @@ def grows(answer) -> str:
 
 
 @cache
-def trees() -> list[tuple[dict, float, float]]:
-    """Make two trees, flat, each with the mean and the variance of a new cell."""
+def trees() -> list[tuple[dict, ExactPosterior]]:
+    """Make two trees, flat, each with its exact posterior.
+
+    The second has few days: a cell of one of these follows their mean by 19 standard errors.
+    """
     out = []
-    for design, tau, sigma, shared in [([20, 6, 3], [1.5, 3], 0.3, False), ([10, 3, 3, 4], 1, 1, True)]:
+    for design, tau, sigma, shared in [([20, 6, 3], [1.5, 3], 0.3, False), ([4, 6, 3, 4], 1, 1, True)]:
         levels = LEVELS[: len(design) - 1]
         df = simulate(design, theta=10, tau=tau, sigma=sigma, seed=6, levels=levels)
-        data = stan_data(df, levels=levels, values="y")[0]
-        exact = exact_posterior(data, shared_tau=shared, tolerance=1e-6)
-        taus = ["tau"] * len(levels) if shared else [f"tau[{k + 1}]" for k in range(len(levels))]
-        flat = tree_data(data, shared_tau=shared, weight=1)
-        out.append((flat, exact.mean("theta"), new_cell(exact, [*taus, "sigma"])))
+        data = stan_data(df, levels=levels, values="y", remark=False)[0]
+        exact = exact_posterior(data, PRIOR, shared_tau=shared, tolerance=1e-6)
+        out.append((tree_data(data, PRIOR, shared_tau=shared, weight=1), exact))
     return out
 
 
@@ -177,8 +180,9 @@ def trees() -> list[tuple[dict, float, float]]:
 def new_day(program) -> str:
     """Let the program draw a cell on a new day, for a tree of any depth."""
     hints = []
-    for flat, mean, variance in trees():
-        tree = f"the tree of {flat['K']} levels with {'one τ' if flat['shared_tau'] else 'a τ for each'}"
+    for flat, exact in trees():
+        K, T = flat["K"], len(flat["prior_tau"])
+        tree = f"the tree of {K} levels with {'one τ' if T == 1 else 'a τ for each'}"
         beyond = (
             f"For {tree}, y_new is not a number. How many entries has tau there? "
             "The rest of the program has a way to fetch the τ of level k."
@@ -191,25 +195,34 @@ def new_day(program) -> str:
             raise
         if "y_new" not in samples["posterior"] or samples["posterior"]["y_new"].ndim != 2:
             raise Again("Your program has no real number y_new in its generated quantities.")
-        y_new = programs.by_chain(samples, "y_new")
+        y_new, theta, sigma = (programs.by_chain(samples, x).ravel() for x in ("y_new", "theta", "sigma"))
         if not np.isfinite(y_new).all():
             raise Again(beyond)
-        squares = (y_new - mean) ** 2
-        if programs.away(y_new, mean, "y_new") > programs.TOO_FAR:
-            hints.append(f"For {tree}, y_new does not lie about theta. At which node does your walk begin?")
-        if programs.away(squares, variance, "the variance of y_new") > programs.TOO_FAR:
-            hints.append(_too_wide_or_narrow(tree, squares.mean() / variance))
+        spreads = np.array([programs.by_chain(samples, f"tau[{k + 1}]").ravel() for k in range(T)])
+        x = np.array([programs.by_chain(samples, f"x[{j + 1}]").ravel() for j in range(flat["J"][0])])
+        variance = sigma**2 + (spreads**2).sum(axis=0) * (K if T == 1 else 1)
+        # weight 1: x is the node itself
+        hints += _what_differs(tree, programs.prediction(y_new, theta, variance, x.T), y_new, theta, variance)
+        if programs.distance(samples, "theta", exact.mean("theta")) > programs.TOO_FAR:
+            hints.append(f"For {tree}, the posterior of theta has changed: leave the model itself as it was.")
     if hints:
         raise Again(hints[0])
     return "It holds for two levels and three, with one τ and with several. No line of it counts the levels."
 
 
-def _too_wide_or_narrow(tree, ratio):
-    size = "wide" if ratio > 1 else "narrow"
-    return (
-        f"For {tree}, y_new is too {size}: it has {ratio:.2f} times the variance that it should have. Walk "
-        "down from theta to a cell: how many steps are there, each with which spread?"
-    )
+def _what_differs(tree, off, y_new, theta, variance):
+    if max(abs(off["mean"]), abs(off["nodes"])) > programs.TOO_FAR:
+        yield (
+            f"For {tree}, y_new does not lie about the theta of its draw. At which node does your walk "
+            "begin? A new day is none of those in the data."
+        )
+    if abs(off["variance"]) > programs.TOO_FAR:
+        ratio = np.mean((y_new - theta) ** 2 / variance)
+        yield (
+            f"For {tree}, y_new is too {'wide' if ratio > 1 else 'narrow'}: it has {ratio:.2f} times the "
+            "variance that it should have. Walk down from theta to a cell: how many steps are there, each "
+            "with which spread?"
+        )
 
 
 @exercise("07.6")

@@ -8,7 +8,7 @@ from pathlib import Path
 import arviz
 import numpy as np
 
-from helpers.checks import Again
+from helpers.checks import Again, answers
 from helpers.models import stan_model
 
 SEED = 3
@@ -40,7 +40,7 @@ def sample(program: str | os.PathLike, data: dict, **options):
         If the program stops while it runs.
     """
     if not isinstance(program, str | os.PathLike):
-        raise TypeError(f"the answer is a {type(program).__name__}: give the path of your Stan program")
+        raise answers.refuse(program, "the path of your Stan program")
     if "\n" in str(program):
         raise TypeError("the answer is the text of a program: save it to a file, and give the path of that")
     model = stan_model(Path(program))
@@ -98,6 +98,37 @@ def away(draws: np.ndarray, truth: float, name: str) -> float:
     if not arviz.rhat(draws) < 1.05:
         raise Again(f"The chains of your program disagree on {name}: R-hat is above 1.05.")
     return float(abs(np.mean(draws) - truth) / arviz.mcse(draws))
+
+
+def prediction(y_new: np.ndarray, theta: np.ndarray, variance: np.ndarray, nodes: np.ndarray) -> dict:
+    """Hold draws of a new cell against theta and variance, draw by draw.
+
+    Given θ and the spreads of a draw, a cell on a new day is normal about θ, and has nothing to do with the
+    days in the data. So this needs no exact posterior, and how the chains mix does not matter: each result is
+    a standard normal number, beyond `TOO_FAR` once in two million times.
+
+    Parameters
+    ----------
+    y_new, theta, variance : array, shape (n,)
+        Draws of the cell, of the mean of all days, and the variance that the cell has about it.
+    nodes : array, shape (n, nodes)
+        Draws of nodes in the data.
+
+    Returns
+    -------
+    dict
+        In standard errors: ``mean``, how far the cell lies from θ; ``variance``, how far its variance lies
+        from what it should be; and ``nodes``, how closely it follows those in the data.
+    """
+    z = (y_new - theta) / np.sqrt(variance)
+    away = nodes.mean(axis=1) - theta
+    square = np.mean(z**2)
+    size = np.sqrt(square) or 1.0
+    return {
+        "mean": z.mean() / size * np.sqrt(z.size),
+        "variance": (square - 1) * np.sqrt(z.size / 2),
+        "nodes": z @ away / size / np.sqrt(away @ away),
+    }
 
 
 def agrees(samples, exact, names: list[str]) -> bool:
