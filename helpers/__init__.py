@@ -7,6 +7,7 @@ from helpers.data import measurements, simulate, stan_data
 from helpers.exact import ExactPosterior, exact_posterior, score
 from helpers.models import stan_file, stan_model
 from helpers.plots import COLORS, dots, draw_tree, draws, funnel, rank_ecdf
+from helpers.tables import table_file
 from helpers.tree import tree_data, unflatten
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "stan_data",
     "stan_file",
     "stan_model",
+    "table_file",
     "tree_data",
     "unflatten",
 ]

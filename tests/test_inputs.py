@@ -21,6 +21,7 @@ from hypothesis import settings
 
 import helpers
 from helpers import calibration
+from helpers.priors import PRIOR
 
 # The same examples on every machine and every day: a red test is a change in the code.
 fixed = settings(derandomize=True, deadline=None, max_examples=100, database=None)
@@ -57,7 +58,7 @@ RUNS = pl.DataFrame({"run": ["one", "two"], "share": [0.1, 0.2]})
 
 # For every helper, arguments that are right.
 GOOD = {
-    "stan_data": {"df": a_frame(), "levels": ["g"], "values": "y"},
+    "stan_data": {"df": a_frame(), "levels": ["g"], "values": "y", "remark": True},
     "simulate": {"children": [2, 3], "theta": 10, "tau": 1, "sigma": 1, "seed": 1, "levels": ["g"]},
     "tree_data": {
         **{"data": DATA, "prior": None, "values": "y"},
@@ -141,6 +142,7 @@ FINE = {
         *{"None", "whole", "zero", "2**32", "10**400", "numpy int", "numbers", "no list", "no array"}
     },
     ("simulate", "levels"): {"None", "text", "no text", "dict", "array of text", "samples", "no draws"},
+    ("stan_data", "remark"): FLAG,
     ("tree_data", "prior"): {"None", "no dict", "no posterior"},
     ("tree_data", "shared_tau"): FLAG,
     ("tree_data", "weight"): {"zero", "True", "numpy bool"},
@@ -249,7 +251,7 @@ def test_errors_are_those_that_the_docstring_names(helper, nothing_runs):
 
 def test_every_public_helper_is_in_the_table():
     functions = {name for name in helpers.__all__ if inspect.isfunction(getattr(helpers, name))}
-    elsewhere = {"measurements", "stan_file", "stan_model"}  # no arguments; names of programs, below
+    elsewhere = {"measurements", "stan_file", "stan_model", "table_file"}  # no arguments; names of files
     assert functions - elsewhere == GOOD.keys()
     for helper, arguments in GOOD.items():
         named = [
@@ -322,7 +324,8 @@ def test_ten_million_rows_are_read_right():
     rng = np.random.default_rng(1)
     day, colony = rng.integers(0, 1000, n), rng.integers(0, 50, n)
     df = pl.DataFrame({"day": day, "colony": colony, "y": rng.normal(size=n)})
-    data, labelled = helpers.stan_data(df, ["day", "colony"], "y")
+    with pytest.warns(UserWarning, match="'colony' stand under every 'day'"):
+        data, labelled = helpers.stan_data(df, ["day", "colony"], "y")
     assert (data["N"], data["J_1"], data["J_2"]) == (n, 1000, 50_000)  # each is there, but for chance 1e-80
     leaf = 50 * day + colony  # and leaves in the order of the labels
     assert np.array_equal(np.bincount(data["index_2"])[1:], np.bincount(leaf))
@@ -334,7 +337,7 @@ def test_ten_million_rows_are_read_right():
     sums = np.bincount(leaf, df["y"].to_numpy())
     assert np.allclose(np.bincount(data["index_2"] - 1, data["y"]), sums, rtol=0, atol=1e-9)
     assert labelled.height == n
-    flat = helpers.tree_data(data)
+    flat = helpers.tree_data(data, {"theta": (0, 1)})
     assert flat["n"].sum() == n
     assert "too many for a picture" in refused(helpers.draw_tree, df, ["day", "colony"])
 
@@ -381,7 +384,7 @@ def test_priors_that_are_beyond_all_numbers_are_refused(prior):
 
 @pytest.mark.parametrize("y", [[1e99, 2.0, 3.0], [1e-200, 2e-200, 3e-200], [1e20, 2.0, 3.0]])
 def test_measurements_in_another_unit_than_the_prior_are_refused(y):
-    assert "unit" in refused(helpers.exact_posterior, DATA | {"y": y})
+    assert "unit" in refused(helpers.exact_posterior, DATA | {"y": y}, PRIOR)
 
 
 @pytest.mark.parametrize(
@@ -478,7 +481,7 @@ def test_numbers_of_another_fit_are_refused():
 
 def test_the_mean_of_a_leaf_keeps_its_digits_beside_one_far_away():
     data = {"J_1": 2, "index_1": [1, 2, 2], "y": [2.0**63, 1.0, 2.0]}
-    assert helpers.tree_data(data)["y_mean"].tolist() == [2.0**63, 1.5]
+    assert helpers.tree_data(data, PRIOR)["y_mean"].tolist() == [2.0**63, 1.5]
 
 
 def test_one_sampler_without_a_label_is_refused():

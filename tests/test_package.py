@@ -2,12 +2,15 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+import helpers
 
 COURSE = Path(__file__).parent.parent
 REPORT = (
@@ -52,3 +55,31 @@ def test_handout_uses_the_programs_beside_its_lessons(wheel, tmp_path):
     shutil.copytree(COURSE / "stan", tmp_path / "stan")
     (tmp_path / "lessons").mkdir()
     assert report(tmp_path / "lessons", wheel)[1] == tmp_path / "stan" / "centered.stan"
+
+
+def test_table_of_a_lesson_is_found_from_any_folder(tmp_path, monkeypatch):
+    stored = COURSE / "lessons" / "seeds.csv"
+    monkeypatch.chdir(tmp_path)
+    assert helpers.table_file("seeds.csv") == stored
+    (tmp_path / "lessons").mkdir()
+    for own in (
+        tmp_path / "lessons" / "seeds.csv",
+        tmp_path / "seeds.csv",
+    ):  # a reader's own, from `make seeds`
+        own.touch()
+        assert helpers.table_file(Path("seeds.csv")) == own
+
+
+def test_table_that_is_nowhere_is_refused_with_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    said = re.escape(f"no table 'sedes.csv' in {tmp_path}: go to the folder of the lessons first")
+    with pytest.raises(FileNotFoundError, match=said):
+        helpers.table_file("sedes.csv")
+    with pytest.raises(TypeError, match="name is 5: give the name of a table"):
+        helpers.table_file(5)
+
+
+def test_no_lesson_reads_a_table_of_its_working_folder_only():
+    for lesson in sorted(COURSE.glob("lessons/*.md")):
+        bare = re.findall(r"""\bpl\.(?:read|scan)_\w+\(\s*["'].*""", lesson.read_text("utf-8"))
+        assert bare == [], lesson.name

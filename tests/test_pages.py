@@ -177,6 +177,7 @@ OTHERS = [
 ]
 OTHERS += ["variable does not exist", "Scale parameter is 0", "but must be positive", "TypeError", "token="]
 OTHERS += [".venv", ".ipynb", "book.zip", "make book", "helpers", "helpers.check", "output_notebook"]
+OTHERS += [".md", "more recent than", "File Changed", "has changed on disk", "Unreadable Notebook"]
 OTHERS += [":::{exercise}", r"$\tau$", "CERTIFICATE_VERIFY_FAILED", "modell (neu).stan", "modell__neu_"]
 
 
