@@ -132,6 +132,19 @@ def test_text_edited_before_its_notebook_is_kept_beside_it(course, path):
     assert (course / f"{TEXT}.bak").read_text() == edited
 
 
+def test_text_is_kept_when_its_lesson_is_asked_for_many_times_at_once(course):
+    before = (course / TEXT).read_text()
+    edit(course / NOTEBOOK)
+    age(course, 0, 5)
+
+    async def work():
+        manager = of_the_course(course)
+        return await asyncio.gather(*[manager.get(path) for path in [TEXT, NOTEBOOK] * 5])
+
+    assert all(any(EDIT in source for source in sources(model["content"])) for model in asyncio.run(work()))
+    assert (course / f"{TEXT}.bak").read_text() == before
+
+
 @FROM
 @MANAGED
 @pytest.mark.parametrize("seconds", [-7 * 86400, -2, 0, 2, 7 * 86400])

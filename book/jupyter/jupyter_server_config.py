@@ -1,5 +1,6 @@
 """Settings of the JupyterLab that ``make lab`` starts, and of the servers of a class."""
 
+import asyncio
 import re
 
 from jupytext import AsyncTextFileContentsManager
@@ -39,6 +40,7 @@ class LessonsManager(AsyncTextFileContentsManager):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.register_pre_save_hook(save_small)
+        self.taking_over = asyncio.Lock()  # a lesson may be asked for twice at once
 
     async def get(self, path, content=True, **options):
         """Read a file; in notebooks, figures find BokehJS, as the installed Bokeh has it."""
@@ -47,7 +49,8 @@ class LessonsManager(AsyncTextFileContentsManager):
         except HTTPError as refusal:
             if "is more recent than" not in str(refusal):
                 raise
-            await self.take_over(path.strip("/").rpartition(".")[0])
+            async with self.taking_over:
+                await self.take_over(path.strip("/").rpartition(".")[0])
             model = await super().get(path, content=content, **options)
         if content and model["type"] == "notebook" and (outputs := loading_outputs(model["content"])):
             from bokeh.resources import INLINE
@@ -60,9 +63,11 @@ class LessonsManager(AsyncTextFileContentsManager):
     async def take_over(self, stem):
         """Write the text of a pair anew from its notebook, and keep what it was as ``.md.bak``."""
         older = await super().get(f"{stem}.md", type="file", format="text")
+        newer = await super().get(f"{stem}.ipynb", load_alternative_format=False)
+        if older["last_modified"] >= newer["last_modified"]:
+            return  # it was taken over meanwhile
         await super().save(older, f"{stem}.md.bak")
         self.log.warning("%s.ipynb was edited elsewhere: its text before is in %s.md.bak", stem, stem)
-        newer = await super().get(f"{stem}.ipynb", load_alternative_format=False)
         await super().save(newer, f"{stem}.ipynb")
 
 
