@@ -27,7 +27,9 @@ def kinds(home: Path, checkout: Path, names: set[str]) -> dict[str, re.Pattern[b
         "a temporary folder": r"/tmp/\w+|/var/folders/|/ipykernel_\d",
         "a name": "|".join(rf"(?<!\w){re.escape(name)}(?!\w)" for name in names) or r"(?!)",
         "a secret": r"token=\w{16}|PRIVATE KEY-----|\bghp_\w{20}|\bpypi-AgE|\bAKIA[A-Z0-9]{16}",
-        "a registry": r"pypi\.org/simple|files\.pythonhosted\.org|registry\.npmjs\.org|-index-url[ =]http",
+        # of packages, whosoever's: where an index keeps its pages and files, and how tools are told of it
+        "a registry": r"(?://[\w.-]+|[\w-]\.[a-z]{2,})(?::\d+)?(?:/[\w.-]+)*/\+?simple\b(?![.-])"
+        r"|-index-url[ =]http|\b(?:files|registry|packages)\.(?:[\w-]+\.)+(?:org|com|net|io|dev)\b",
         "an e-mail address": r"(?<![\w/@])[\w.+-]+@(?:\w[\w-]*\.)+(?:com|org|net|edu|io|de|uk)\b",
     }
     return {kind: re.compile(pattern.encode()) for kind, pattern in patterns.items()}
