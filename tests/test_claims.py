@@ -16,9 +16,6 @@ from notebooks import CHECKED, pair, solved  # noqa: E402
 
 by_lesson = pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
 
-# Numbers in the text that are definitions or conventions, which nothing can check: {lesson: {number: why}}.
-GIVEN = {}
-
 
 def tags(cell):
     return set(cell.metadata.get("tags", []))
@@ -74,20 +71,12 @@ def test_every_decimal_and_percentage_of_the_text_occurs_in_code_or_checked_outp
     stored = nbformat.read(lesson.with_suffix(".ipynb"), as_version=4)
     outputs = [str(cell.outputs) for cell in stored.cells if CHECKED in tags(cell)]
     known = numbers("\n".join([cell.source for cell in solved(lesson).cells] + outputs))
-    given = GIVEN.get(lesson.stem, {})
     missing = {
         number + percent
         for number, percent in re.findall(r"(?<![\w.])(\d+\.\d+|\d+(?=\\?%))(\\?%)?", prose(lesson))
-        if number not in given
-        and float(number) not in known
-        and not (percent and round(float(number) / 100, 6) in known)
+        if float(number) not in known and not (percent and round(float(number) / 100, 6) in known)
     }
     assert missing == set(), "assert it in a claims cell or in the code of the solution"
-
-
-@by_lesson
-def test_numbers_given_occur_in_the_text(lesson):
-    assert all(number in prose(lesson) for number in GIVEN.get(lesson.stem, {}))
 
 
 LESSON = """---
