@@ -18,7 +18,7 @@ c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:8001"
 c.Spawner.environment = {
     "CMDSTAN": CMDSTAN,
     "BOKEH_RESOURCES": "inline",  # figures without the network
-    "JUPYTER_CONFIG_PATH": f"{COURSE}/book/jupyter",  # small notebooks
+    "JUPYTER_CONFIG_PATH": f"{COURSE}/book/jupyter",  # small notebooks, no edit lost
     "OMP_NUM_THREADS": "1",
 }
 if COMPILED:
