@@ -223,6 +223,7 @@ def test_06_1_flip():
     wrong("06.1", guess | {"left_out": 0.25}, "you keep")
     wrong("06.1", guess | {"left_out": 0.5}, "square")
     wrong("06.1", guess | {"left_out": 6}, "as a share")
+    wrong("06.1", guess | {"left_out": 75}, "per cent")
     wrong("06.1", guess | {"left_out": 0.9}, "divide n")
     wrong("06.1", {"lambda": 8, "tau": 1, "left_out": 0.75}, "too high")
     wrong("06.1", {"lambda": 0.08, "tau": 0.1, "left_out": 0.75}, "too low")
@@ -233,7 +234,7 @@ def test_06_1_flip():
 
 def test_06_2_mixed_company():
     weight = [1] * 5 + [0] * 40
-    right("06.2", weight, np.array(weight, dtype=float))
+    right("06.2", weight, np.array(weight, dtype=float), np.array(weight) > 0, pl.Series(weight))
     wrong("06.2", [1] * 45, "Group 6", "says less")
     wrong("06.2", [0] * 45, "Group 1", "says more")
     wrong("06.2", [0] * 5 + [1] * 40, "other way round")
@@ -273,6 +274,7 @@ def test_06_3_right_draws_in_another_form(program, words):
         ("  theta_3 ~ normal(theta, tau);", "about θ"),
         ("  theta_3 ~ normal(theta_1[index_1[index_2]], tau);", "about their days"),
         ("  theta_3 ~ normal(theta_2[index_2], sigma);", "which spread"),
+        ("  theta_3 ~ normal(theta_2[index_2], square(tau));", "which spread"),
     ],
 )
 def test_06_3_hints(edited, line, words):
@@ -292,6 +294,7 @@ def test_06_4_pilot():
     weight = (np.array(sizes) * (tau / sigma) ** 2 > 2).astype(float)
     answer = {"data": data, "tau": tau, "sigma": sigma, "weight": weight}
     right("06.4", answer, answer | {"weight": [weight], "tau": tau + exact.sd("tau") / 2})
+    right("06.4", answer | {"weight": weight > 0}, answer | {"weight": pl.Series(weight)})
     open_to_both = answer | {"weight": np.where(np.array(sizes) == 3, 1 - weight, weight)}
     right("06.4", open_to_both)
     wrong("06.4", answer | {"weight": 1 - weight}, "other way round")
@@ -551,6 +554,7 @@ model {
         ({"sd": "tau + sigma"}, "too small"),
         ({"sd": "square(tau) + square(sigma)"}, "too small"),
         ({"sd": SD, "priors": "theta ~ normal(0, 5); tau ~ normal(0, 5);"}, "half-normal"),
+        ({"sd": SD, "priors": "theta ~ normal(0, 5); tau ~ cauchy(0, 10);"}, "of scale 5"),
         ({"sd": SD, "priors": "tau ~ cauchy(0, 5);"}, "theta seems to have no prior"),
         ({"sd": SD, "priors": "theta ~ normal(0, 5);"}, "Has each its prior"),
         ({"sd": SD, "draw": MEAN}, "scatters too much or too little"),

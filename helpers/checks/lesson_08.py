@@ -9,7 +9,7 @@ from scipy.special import log_expit
 from scipy.stats import multivariate_normal
 
 from helpers.checks import Again, answers, exercise, programs
-from helpers.checks.lesson_05 import EFFECT, ERROR, PRIOR, one_level
+from helpers.checks.lesson_05 import EFFECT, ERROR, PRIOR, one_level, schools
 from helpers.data import simulate, stan_data
 from helpers.exact import ExactPosterior, exact_posterior
 from helpers.models import stan_file, stan_model
@@ -158,6 +158,14 @@ def without_schools(program) -> str:
     parameters = stan_model(program).src_info()["parameters"]
     if arrays := [name for name, kind in parameters.items() if kind["dimensions"]]:
         raise Again(f"The draws are right. But {arrays[0]} is a parameter for every school, and so is moved.")
+    # The schools as they are say less of tau, and its prior more: with twice the scale, the mean of tau is
+    # one point higher, or 20 Monte Carlo standard errors.
+    closer = programs.sample(program, one_level(EFFECT, ERROR), adapt_delta=0.99, iter_sampling=2500)
+    if not programs.agrees(closer, schools(), names):
+        raise Again(
+            "With estimates far apart your program is right, with those of lesson 5 it is not. There priors "
+            "count: has tau a half-Cauchy of scale 5, and theta a normal one of sd 5?"
+        )
     if "theta_1" not in samples["posterior"]:
         return "Two parameters, and right. The schools can be had back: draw theta_1 in generated quantities."
     for name in ("theta_1[1]", "theta_1[8]"):
