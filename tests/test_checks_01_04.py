@@ -241,7 +241,8 @@ generated quantities {
   real stranger = normal_rng(mistake == 4 ? batch : other_batch, tau);
   real y_1 = normal_rng(colony, sigma);
   real y_2 = normal_rng(mistake == 1 ? colony : sister, sigma);
-  real y_3 = normal_rng(mistake == 7 ? sister : mistake == 8 ? day : stranger, mistake == 9 ? 1e-9 : sigma);
+  real y_3 = normal_rng(mistake == 7 ? sister : mistake == 8 ? day : stranger,
+                        mistake == 9 ? 1e-9 : mistake == 10 ? tau : sigma);
 }
 """
 
@@ -271,6 +272,7 @@ def test_01_6_wrong(program, mistaken):
         "y_3 shares more than the day",
         "y_3 varies too little",
         "y_3 varies too little",
+        "y_3 varies too little",
     ]
     path = program(CELLS_MISTAKEN)
     mistaken(mistake=0)
@@ -293,7 +295,7 @@ def test_01_6_program_as_it_was_given(program):
     [
         (109, "variance: take"),
         (23, "do not add up"),
-        (10, "θ is uncertain"),
+        (10, "if you rounded. Else .* θ is uncertain"),
         (59**0.5, "How many steps"),
         ((9 + 200 / np.pi) ** 0.5, "mean of τ²"),
         ((9 + 100 * (1 - 2 / np.pi)) ** 0.5, "mean of τ²"),
@@ -408,6 +410,41 @@ def test_02_4_right(own, data):
     says("02.4", (as_lists, perfect(own)), "89% interval of τ", right=True)
 
 
+def test_02_4_right_on_another_scale_with_its_own_priors(own):
+    far = own | {"y": 2000 + 10 * own["y"]}
+    prior = {"theta": (2100, 60), "tau": 50, "sigma": 50}
+    says("02.4", (far, perfect(far, prior=prior), prior), "89% interval of τ", right=True)
+    samples = perfect(far, prior=prior)
+    with pytest.raises(ValueError, match=r"write prior=.*give them as the last part of your answer"):
+        helpers.check("02.4", (far, samples))
+
+
+def test_own_data_with_own_priors_go_through_every_check_of_a_fit(own):
+    far = own | {"y": 2000 + 10 * own["y"]}
+    prior = {"theta": (2100, 60), "tau": 50, "sigma": 50}
+    one = perfect(far, prior=prior)
+    other = {"centered": one, "noncentered": perfect(far, n_steps=31, prior=prior, offsets=True)}
+    for number, answer in [
+        ("02.4", (far, one)),
+        ("03.4", (far, one, True)),
+        ("04.4", (far, other, "centered")),
+    ]:
+        assert helpers.check(number, (*answer, prior)), number
+        assert helpers.check(number, [*answer, prior]), number
+        with pytest.raises(ValueError, match="give them as the last part of your answer"):
+            helpers.check(number, answer)
+
+
+def test_02_4_priors_that_are_not_those_of_the_fit_or_clash(own):
+    far = own | {"y": 2000 + 10 * own["y"]}
+    prior = {"theta": (2100, 60), "tau": 50, "sigma": 50}
+    says("02.4", (far, perfect(far, prior=prior), prior | {"tau": 3}), "by your draws, exactly")
+    lessons = {"theta": (10, 3), "tau": 5, "sigma": 5}
+    says(
+        "02.4", (far, perfect(far, prior=lessons), lessons), r"Normal\(10, 3\), and your measurements average"
+    )
+
+
 def test_02_4_wrong(own, data):
     says("02.4", (own, perfect(data)), "3 nodes in level 1, the dictionary 6")
     says("02.4", (own, perfect(own, prior={"tau": 0.3})), "by your draws, exactly")
@@ -474,16 +511,23 @@ def test_03_3_centered(program):
 def test_03_3_noncentered_and_wrong(program, mistaken):
     text = NONCENTERED.replace(TAU, "")  # its prior may stay: it is a constant now
     for k in (1, 2, 3):
-        text = text.replace(f"tau * theta_{k}_tilde", f"part[{k}] * tau * theta_{k}_tilde")
-    path = program(text, (DATA, DATA + TAU + "  vector[3] part;\n"))
-    mistaken(part=[1, 1, 1])
+        given = f"(part[{k}] == 0 ? sigma : part[{k}] * tau ^ power)"
+        text = text.replace(f"tau * theta_{k}_tilde", f"{given} * theta_{k}_tilde")
+    text = text.replace("theta ~ normal(10, 3)", "theta ~ normal(10, width)")
+    path = program(text, (DATA, DATA + TAU + "  vector[3] part; real power; real width;\n"))
+    mistaken(part=[1, 1, 1], power=1, width=3)
     says("03.3", path, "No funnel", right=True)
-    mistaken(part=[0.2, 0.2, 0.2])
-    says("03.3", path, "the τ that it is given")
-    mistaken(part=[0.2, 1, 1])
-    says("03.3", path, "the τ that it is given")
-    mistaken(part=[1, 1, 0.1])
-    says("03.3", path, "the τ that it is given")
+    for wrong in (
+        {"part": [0.2, 0.2, 0.2]},
+        {"part": [0.2, 1, 1]},
+        {"part": [1, 1, 0.1]},
+        {"part": [1, 1, 0]},  # σ for the colonies
+        {"power": 2},
+        {"power": 0},  # a spread of 1, whatever τ is
+        {"width": 1000},  # the prior of θ is lost
+    ):
+        mistaken(**{"part": [1, 1, 1], "power": 1, "width": 3} | wrong)
+        says("03.3", path, "the τ that it is given")
 
 
 def test_03_3_program_as_it_was(program):
@@ -553,6 +597,8 @@ def widths(of):
 def test_04_2_right():
     says("04.2", widths(lambda tau: 0.3 / tau), "falls as τ grows", right=True)
     says("04.2", {0.1: 3, 1.0: 0.3, np.float64(10): np.float64(0.03)}, "falls as τ grows", right=True)
+    says("04.2", {"0.1": 3, "1": 0.3, "10.0": 0.03}, "falls as τ grows", right=True)
+    says("04.2", {0.3 / 3: 3, np.int64(1): 0.3, 10: pl.Series([0.03])}, "falls as τ grows", right=True)
     says("04.2", widths(lambda tau: (1 + (tau / 0.3) ** 2) ** -0.5), "With the prior", right=True)
 
 
@@ -578,12 +624,17 @@ generated quantities {
 """
 NEW_CELL_MISTAKEN = """
 generated quantities {
-  vector[10] mistakes = [
+  int colony = categorical_rng(rep_vector(1.0 / J_3, J_3));
+  int batch = index_2[colony];
+  int day = index_1[batch];
+  vector[13] mistakes = [
     normal_rng(theta, sqrt(3 * square(tau) + square(sigma))), normal_rng(theta, sigma),
     normal_rng(theta, sqrt(3) * tau), normal_rng(normal_rng(theta, tau), sigma),
     normal_rng(normal_rng(normal_rng(theta, tau), tau), sigma), normal_rng(theta, tau + sigma),
-    normal_rng(theta_3[1], sigma), normal_rng(theta_1[2], tau),
-    theta, normal_rng(theta, tau) ]';
+    normal_rng(theta_3[colony], sigma), normal_rng(normal_rng(theta_2[batch], tau), sigma),
+    normal_rng(normal_rng(normal_rng(theta_1[day], tau), tau), sigma),
+    normal_rng(theta_3[1], sigma), normal_rng(mean(theta_1), sqrt(3 * square(tau) + square(sigma))),
+    normal_rng(10, sqrt(3 * square(tau) + square(sigma))), theta ]';
   real y_new = mistakes[which];
 }
 """
@@ -602,9 +653,12 @@ def test_04_3_noncentered_and_wrong(program, mistaken):
         "Two levels are missing",
         "A level is missing",
         "Its variance is",
-        "Its mean is not",
-        "Its mean is not",
-        "Its variance is",
+        "about the θ of its draw",
+        "about the θ of its draw",
+        "about the θ of its draw",
+        "about the θ of its draw",
+        "about the θ of its draw",
+        "about the θ of its draw",
         "Its variance is",
     ]
     for which, said in enumerate(words, start=1):
@@ -662,7 +716,7 @@ WRONG_KINDS = {
     "02.1": ["ten", None, [10.4], True],
     "02.2": [0.55, lambda samples: "often", lambda samples: [0.5, 0.5]],
     "02.3": [3, None],
-    "02.4": [{}, ({}, 3), (3, {}), ({}, {}, {})],
+    "02.4": [{}, ({}, 3), (3, {}), ({}, {}, {}), (1, 2, 3, 4)],
     "03.1": [1.01, lambda chain: [1.0, 1.0]],
     "03.2": ["fewer", None],
     "03.3": [0.2, None],

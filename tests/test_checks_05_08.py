@@ -312,6 +312,8 @@ def test_06_4_pilot():
     refused("06.4", data, "'tau'")
     refused("06.4", answer | {"data": [1, 2]}, "list", "stan_data")
     refused("06.4", answer | {"weight": 1}, "int", "'weight'")
+    with pytest.raises(ValueError, match="give them as an item 'prior' of your answer"):
+        helpers.check("06.4", answer | {"data": data | {"y": data["y"] + 1000}})
     deep = helpers.stan_data(helpers.measurements(), levels=["day", "batch"], values="y")[0]
     refused("06.4", answer | {"data": deep}, "one level")
 

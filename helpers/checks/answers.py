@@ -91,6 +91,16 @@ def parts(answer: Any, n: int, wanted: str) -> tuple:
     return tuple(answer)
 
 
+def with_prior(answer: Any, n: int, wanted: str) -> tuple:
+    """Read n parts in a row, and the priors if they follow; None for the priors if they do not."""
+    try:
+        return *parts(answer, n, wanted), None
+    except TypeError:
+        if not (isinstance(answer, tuple | list) and len(answer) == n + 1):
+            raise
+        return tuple(answer)
+
+
 def function(answer: Any, wanted: str) -> Callable:
     """Read a function; anything else, such as what one returned, is a `TypeError`."""
     if not callable(answer):

@@ -18,7 +18,7 @@ LEVELS = ["day", "batch", "colony"]
 @cache
 def cells() -> dict:
     """Return the dictionary of the 47 measurements."""
-    return stan_data(measurements(), LEVELS, "y")[0]
+    return stan_data(measurements(), LEVELS, "y", remark=False)[0]
 
 
 @exercise("02.1")
@@ -37,8 +37,8 @@ def prior_sd(answer) -> str:
         raise Again("This is the variance: take its square root.")
     if is_near(theta + 3 * tau + sigma):
         raise Again("Standard deviations do not add up; variances do.")
-    if is_near(np.sqrt(3 * tau**2 + sigma**2)):
-        raise Again("One part is missing: θ is uncertain, too.")
+    if is_near(np.sqrt(3 * tau**2 + sigma**2)):  # 10, which is also what the right answer rounds to
+        raise Again("Give two decimals, if you rounded. Else one part is missing: θ is uncertain, too.")
     if is_near(np.sqrt(theta**2 + tau**2 + sigma**2)):
         raise Again("How many steps of size τ lie between θ and a cell?")
     if any(
@@ -58,8 +58,8 @@ def brighter(answer) -> str:
     probability = answers.function(answer, "a function brighter(samples)")
     differing = simulate([3, 2, 2, 3], theta=10, tau=2, sigma=2, seed=1, levels=LEVELS)
     given, days = [], []
-    for data in (cells(), stan_data(differing, LEVELS, "y")[0]):
-        samples = exact_posterior(data).draws(2000, seed=1)
+    for data in (cells(), stan_data(differing, LEVELS, "y", remark=False)[0]):
+        samples = exact_posterior(data, PRIOR).draws(2000, seed=1)
         result = probability(samples)
         if isinstance(result, bool | np.bool_):  # of a comparison of two means, for instance
             result = float(result)
@@ -93,9 +93,9 @@ def brighter(answer) -> str:
 @exercise("02.3")
 def wrong_prior(answer) -> str:
     """Run the program with the mistyped prior of θ."""
-    exact = exact_posterior(cells(), prior={"theta": (0, 1)})
+    exact = exact_posterior(cells(), PRIOR | {"theta": (0, 1)})
     samples = programs.sample(answer, cells())
-    if abs(programs.by_chain(samples, "theta").mean() - exact_posterior(cells()).mean("theta")) < 1:
+    if abs(programs.by_chain(samples, "theta").mean() - exact_posterior(cells(), PRIOR).mean("theta")) < 1:
         raise Again("θ has hardly moved: both numbers of its prior have to change, the mean and the spread.")
     for name in ("theta", "tau", "sigma"):
         if programs.distance(samples, name, exact.mean(name)) > programs.TOO_FAR:
@@ -106,10 +106,16 @@ def wrong_prior(answer) -> str:
 
 @exercise("02.4")
 def own_fit(answer) -> str:
-    """Hold the reader's own fit against the exact posterior of their dictionary."""
-    wanted = "a tuple of two: your dictionary, and the samples that arviz.from_cmdstanpy made"
-    data, samples = answers.parts(answer, 2, wanted)
-    exact = belong_together(data, samples, wanted)
+    """Hold the reader's own fit against the exact posterior of their dictionary, under their priors."""
+    wanted = "a tuple of three: your dictionary, the samples that arviz.from_cmdstanpy made, and your priors"
+    data, samples, prior = answers.with_prior(answer, 2, wanted)
+    exact = belong_together(data, samples, wanted, prior)
+    centre, width = {**PRIOR, **(prior or {})}["theta"]
+    if abs(np.mean(data["y"]) - centre) > 3 * width:
+        raise Again(
+            f"Your prior of θ is Normal({centre:g}, {width:g}), and your measurements average "
+            f"{np.mean(data['y']):.4g}: does it say what you know of them?"
+        )
     tau = programs.by_chain(samples, "tau")
     if not arviz.rhat(tau) < 1.05:
         raise Again(
@@ -131,7 +137,7 @@ def own_fit(answer) -> str:
     )
 
 
-def belong_together(data, samples, wanted: str):
+def belong_together(data, samples, wanted: str, prior: Mapping | None = None):
     """Exact posterior of a dictionary, if the samples are of a fit of such a tree; else say what is wrong."""
     if not isinstance(data, Mapping):
         raise answers.refuse(data, wanted)
@@ -139,7 +145,7 @@ def belong_together(data, samples, wanted: str):
         raise answers.refuse(samples, wanted)
     if samples["posterior"].sizes["chain"] < 2:
         raise Again("The samples hold one chain, which nothing can be compared with: run four.")
-    exact = exact_posterior(data)
+    exact = exactly(data, prior, "as the last part of your answer")
     for k in range(1, len([name for name in data if name.startswith("J_")]) + 1):
         nodes = samples["posterior"].get(f"theta_{k}")
         if nodes is not None and nodes.shape[2] != data[f"J_{k}"]:
@@ -148,3 +154,13 @@ def belong_together(data, samples, wanted: str):
                 "of another fit?"
             )
     return exact
+
+
+def exactly(data, prior: Mapping | None, where: str):
+    """Exact posterior of the reader's own data; if it takes other priors, say where the check wants them."""
+    try:
+        return exact_posterior(data, prior)
+    except ValueError as error:
+        if str(error).startswith("the lessons' priors are not for these data"):
+            raise ValueError(f"{error}. Fit with these, and give them {where}") from None
+        raise

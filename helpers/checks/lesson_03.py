@@ -94,10 +94,11 @@ def fixed_tau(answer) -> str:
 def diagnosis(answer) -> str:
     """Judge a diagnosis by the alarms of the lesson's table, then by the exact answer."""
     wanted = "a tuple of three: your dictionary, the samples, and True or False"
-    data, samples, trust = answers.parts(answer, 3, wanted)
+    data, samples, trust, prior = answers.with_prior(answer, 3, wanted)
+    trust = answers.plain(trust)
     if not isinstance(trust, bool | np.bool_):
         raise answers.refuse(trust, "True if you trust these draws, else False, as the third of three")
-    exact = belong_together(data, samples, wanted)
+    exact = belong_together(data, samples, wanted, prior)
     if "sample_stats" not in samples.children:
         raise answers.refuse(
             samples, "samples with what the sampler noted, as arviz.from_cmdstanpy makes them"

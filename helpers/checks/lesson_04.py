@@ -131,12 +131,12 @@ def which_wins(answer) -> str:
     wanted = (
         "a tuple of three: your dictionary, {'centered': …, 'noncentered': …} with samples, and the winner"
     )
-    data, runs, winner = answers.parts(answer, 3, wanted)
+    data, runs, winner, prior = answers.with_prior(answer, 3, wanted)
     names = ["centered", "noncentered"]
     samples = dict(zip(names, answers.items(runs, names, wanted), strict=True))
     winner = answers.word(winner, "the third of three", names, "'centered' or 'noncentered'")
     for tree in samples.values():
-        exact = belong_together(data, tree, wanted)
+        exact = belong_together(data, tree, wanted, prior)
     offsets = {name: "theta_1_tilde" in tree["posterior"] for name, tree in samples.items()}
     if offsets["centered"] or not offsets["noncentered"]:
         raise Again(

@@ -7,6 +7,7 @@ from math import isclose, pi
 import numpy as np
 
 from helpers.checks import Again, answers, exercise, programs
+from helpers.checks.lesson_02 import exactly
 from helpers.data import simulate, stan_data
 from helpers.exact import exact_posterior
 from helpers.models import stan_model
@@ -155,7 +156,7 @@ def pilot(answer) -> str:
     )
     weight = weight[0] if isinstance(weight, list) and len(weight) == 1 else weight  # as tree_data has it
     weight = _weights(weight, "'weight', a list with one for each group")
-    exact = exact_posterior(data, answer.get("prior"))
+    exact = exactly(data, answer.get("prior"), "as an item 'prior' of your answer")
     off = [abs(x - exact.mean(name)) / exact.sd(name) for x, name in [(tau, "tau"), (sigma, "sigma")]]
     swapped = [abs(x - exact.mean(name)) / exact.sd(name) for x, name in [(sigma, "tau"), (tau, "sigma")]]
     if max(off) > 1:
