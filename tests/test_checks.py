@@ -1,13 +1,17 @@
 """Exercises answer back: a verdict is what it says, and the lessons and the checks announce each other."""
 
+import math
 import re
 from pathlib import Path
 
+import numpy as np
+import polars as pl
 import pytest
+import xarray as xr
 
 import helpers
 from helpers import checks
-from helpers.checks import Again, exercise
+from helpers.checks import Again, answers, exercise
 
 LESSONS = sorted((Path(__file__).parent.parent / "lessons").glob("*.md"))
 NUMBER = re.compile(r'helpers\.check\("(\d\d\.\d+)"')
@@ -126,10 +130,65 @@ def test_checks_are_in_the_module_of_their_lesson(module):
     assert {number[:2] for number in numbers} == {module.stem[-2:]}
 
 
-def test_an_answer_of_another_kind_shows_one_line_and_not_the_check():
-    with pytest.raises(TypeError) as caught:
-        helpers.check("02.1", "15")
-    assert caught.value._render_traceback_() == [f"TypeError: {caught.value}"]
+@pytest.mark.parametrize(
+    ("number", "answer", "kind"),
+    [("02.1", "15", TypeError), ("02.3", "mistpyed.stan", FileNotFoundError), ("05.4", ".", TypeError)],
+)
+def test_an_answer_of_another_kind_shows_one_line_and_not_the_check(number, answer, kind):
+    with pytest.raises(kind) as caught:
+        helpers.check(number, answer)
+    assert caught.value._render_traceback_() == [f"{type(caught.value).__name__}: {caught.value}"]
+
+
+NUMBERS = [
+    np.float32(2),
+    np.array(2),
+    np.array([2.0]),
+    pl.Series([2]),
+    pl.DataFrame({"a": [2]}),
+    xr.DataArray(2),
+]
+ROWS = [[2, 3], (2, 3), np.array([2.0, 3]), pl.Series([2, 3]), xr.DataArray([2, 3]), range(2, 4)]
+
+
+@pytest.mark.parametrize("answer", NUMBERS, ids=lambda x: type(x).__name__)
+def test_a_number_counts_in_whatever_it_comes(answer):
+    assert answers.number(answer, "a number") == 2
+
+
+@pytest.mark.parametrize("answer", ROWS, ids=lambda x: type(x).__name__)
+def test_a_row_of_numbers_counts_in_whatever_it_comes(answer):
+    assert answers.array(answer, "numbers").tolist() == answers.whole(answer, "numbers").tolist() == [2, 3]
+
+
+@pytest.mark.parametrize("key", [0.1, "0.1", "0.10", " .1 ", np.float64(0.1), 0.3 / 3])
+@pytest.mark.parametrize("name", [0.1, "0.1"])
+def test_a_key_counts_as_number_and_as_text(name, key):
+    assert answers.items({key: "it", 10: "other"}, [name, "10"], "a dictionary") == ["it", "other"]
+
+
+def test_a_word_counts_in_capitals_and_with_spaces():
+    assert answers.word(" Day", "'least'", ["day", "Batch"], "one of two") == "day"
+    assert answers.word("batch", "'least'", ["day", "Batch"], "one of two") == "Batch"
+    with pytest.raises(TypeError, match=r"^'least' is 'colony': give one of two$"):
+        answers.word("colony", "'least'", ["day", "Batch"], "one of two")
+
+
+@pytest.mark.parametrize(
+    ("answer", "named"),
+    [(3, "an int"), ([], "a list"), (pl.Series([1, 2]), "a polars.Series"), (None, "a None")],
+)
+def test_what_an_answer_is_has_its_article_and_its_package(answer, named):
+    with pytest.raises(TypeError, match=rf"^the answer is {named}\w*: give a function"):
+        answers.function(answer, "a function")
+
+
+@pytest.mark.parametrize("read", [answers.number, answers.array, answers.whole])
+@pytest.mark.parametrize("answer", [math.nan, [1.0, math.nan], pl.Series([None, 1.0])], ids=repr)
+def test_nan_is_no_answer_as_comparisons_let_it_pass(read, answer):
+    with pytest.raises(TypeError, match=r"give numbers$"):
+        read(answer, "numbers")
+    assert math.isnan(answers.number(math.nan, "a number", nan=True))
 
 
 def test_an_error_in_the_readers_own_function_keeps_its_traceback():

@@ -240,7 +240,8 @@ def test_06_2_mixed_company():
     wrong("06.2", [0] * 5 + [1] * 40, "other way round")
     wrong("06.2", [1, 0], "2 weights", "45")
     wrong("06.2", [0.94] * 5 + [0.07] * 40, "0 or 1")
-    refused("06.2", 1, "int", "45 weights")
+    refused("06.2", 1, "an int", "45 weights")
+    refused("06.2", [[1], [0, 0]], "a list", "45 weights")
 
 
 MOVED = ("  vector[J_3] theta_3_tilde;", "  vector[J_3] theta_3;")
@@ -372,6 +373,7 @@ def test_07_4_grows():
     wrong("07.4", {"one": 1.1, "own": 4}, "Less, with a τ for each")
     wrong("07.4", {"one": 0.08, "own": 0.73}, "'one' is less than 1")
     refused("07.4", 1.08, "float", "'own'")
+    refused("07.4", {"one": float("nan"), "own": 1.7}, "nan", "'one'")
     refused("07.4", {"one": "little", "own": 2}, "str", "'one'")
 
 
@@ -451,6 +453,7 @@ def test_07_6_own_tree():
     refused("07.6", answer | {"data": 3}, "int", "stan_data")
     refused("07.6", answer | {"data": lesson_05.one_level([1.0, 2.0], [1, 1])}, "two levels")
     refused("07.6", answer | {"tau": 3}, "int", "'tau'")
+    refused("07.6", answer | {"tau": [float("nan")] * 2}, "nan", "'tau'")
 
 
 # Lesson 8

@@ -100,6 +100,8 @@ def check(number: str, answer: Any) -> Verdict:
         If no exercise of that number answers back.
     TypeError
         If the answer is not of the kind that the exercise asks for.
+    FileNotFoundError
+        If the answer is the path of a Stan program that is not there.
     helpers.StanError
         If the answer is a Stan program that does not compile.
     """
@@ -112,7 +114,7 @@ def check(number: str, answer: Any) -> Verdict:
         return Verdict(True, _CHECKS[key](answer) or "")
     except Again as again:
         return Verdict(False, str(again))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OSError) as error:
         if not (_passes_through_the_answer(error) or hasattr(error, "_render_traceback_")):
             # IPython prints this in place of a traceback, which would show the check, and in it the answer
             lines = [f"{type(error).__name__}: {error}"]

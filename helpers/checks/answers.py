@@ -24,11 +24,16 @@ def plain(answer: Any) -> Any:
     return answer
 
 
-def number(answer: Any, wanted: str) -> float:
-    """Read one number, Python's or NumPy's; anything else, True and False too, is a `TypeError`."""
+def number(answer: Any, wanted: str, nan: bool = False) -> float:
+    """Read one number, Python's or NumPy's; anything else, True and False too, is a `TypeError`.
+
+    So is nan, which any comparison lets pass, unless the check asks for it.
+    """
     answer = plain(answer)
     if isinstance(answer, bool) or not isinstance(answer, Real):
         raise refuse(answer, wanted)
+    if np.isnan(float(answer)) and not nan:
+        raise TypeError(f"the answer is nan, which is no number: give {wanted}")
     return float(answer)
 
 
@@ -40,6 +45,8 @@ def array(answer: Any, wanted: str) -> np.ndarray:
         raise refuse(answer, wanted) from None
     if out.ndim != 1 or out.dtype.kind not in "iuf":
         raise refuse(answer, wanted)
+    if np.isnan(out).any():
+        raise TypeError(f"the answer has nan in it, which is no number: give {wanted}")
     return out
 
 

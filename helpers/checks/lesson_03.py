@@ -24,7 +24,7 @@ def one_chain(answer) -> str:
         "alternates": steady + np.tile([0, 9], 500),
     }
     rhat = {
-        name: answers.number(halves(chain), "a function that returns one number")
+        name: answers.number(halves(chain), "a function that returns one number", nan=True)
         for name, chain in chains.items()
     }
     if any(np.isnan(value) for value in rhat.values()):

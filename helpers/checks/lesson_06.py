@@ -10,6 +10,7 @@ from helpers.checks import Again, answers, exercise, programs
 from helpers.checks.lesson_02 import exactly
 from helpers.data import simulate, stan_data
 from helpers.exact import exact_posterior
+from helpers.inputs import entries
 from helpers.models import stan_model
 from helpers.priors import PRIOR
 
@@ -67,8 +68,9 @@ def mixed_company(answer) -> str:
 
 def _weights(answer, wanted):
     """Read weights, of which True and False are two, as a comparison gives them."""
-    if np.asarray(answer).dtype.kind == "b":
-        answer = np.asarray(answer).astype(int)
+    given = entries(answer)
+    if given and all(isinstance(one, bool | np.bool_) for one in given):
+        answer = [int(one) for one in given]
     return answers.array(answer, wanted)
 
 
