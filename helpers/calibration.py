@@ -325,7 +325,7 @@ def _job(program, simulate, seed, draws, timeout, options) -> _Job:
         )
     source = stan_file(program)
     if not callable(simulate):
-        raise TypeError(f"simulate is a {type(simulate).__name__}: give a function of a random generator")
+        raise TypeError(f"simulate is {kind(simulate)}: give a function of a random generator")
     if not is_whole(seed, 0):
         raise ValueError(f"seed is {shown(seed)}: give a whole number, 0 or more")
     if not is_whole(draws, 1):

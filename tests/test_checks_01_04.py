@@ -473,6 +473,7 @@ def test_03_1_right():
         (lambda chain: arviz.rhat(chain.reshape(-1, 2).T, method="identity"), "draws 1, 3, 5"),
         (lambda chain: arviz.rhat(chain[None]), "nan: R-hat needs"),
         (lambda chain: 1.0, "jumps halfway"),
+        (lambda chain: arviz.rhat(np.array([chain[:333], chain[-333:]])), "leave no draw out"),
         (lambda chain: 1 + abs(chain[500:].mean() - chain[:500].mean() > 5), "climbs all the time"),
         (lambda chain: chain.std(), "other units"),
         (lambda chain: 2.0, "near 1"),

@@ -21,6 +21,7 @@ def one_chain(answer) -> str:
         "steady": steady,
         "climbs": steady + np.linspace(0, 6, 1000),
         "jumps": steady + np.repeat([0, 9], 500),
+        "strays": steady + 9 * ((np.arange(1000) >= 340) & (np.arange(1000) < 500)),
         "alternates": steady + np.tile([0, 9], 500),
     }
     rhat = {
@@ -43,6 +44,8 @@ def one_chain(answer) -> str:
         raise Again("A chain that jumps halfway passes: does your function see both halves, each once?")
     if rhat["climbs"] < 1.1:
         raise Again("A chain that climbs all the time passes: compare its first half with its second.")
+    if rhat["strays"] < 1.1:
+        raise Again("A chain that strays for a while in its first half passes: leave no draw out.")
     return (
         f"A chain that climbs has {rhat['climbs']:.2f}, one that jumps {rhat['jumps']:.2f}. But one that "
         "stays on the first of two hills from start to end has 1.00, and nobody will know of the second."
