@@ -11,7 +11,7 @@ import xarray as xr
 
 import helpers
 from helpers import checks
-from helpers.checks import Again, answers, exercise
+from helpers.checks import Again, answers, exercise, programs
 
 LESSONS = sorted((Path(__file__).parent.parent / "lessons").glob("*.md"))
 NUMBER = re.compile(r'helpers\.check\("(\d\d\.\d+)"')
@@ -189,6 +189,46 @@ def test_nan_is_no_answer_as_comparisons_let_it_pass(read, answer):
     with pytest.raises(TypeError, match=r"give numbers$"):
         read(answer, "numbers")
     assert math.isnan(answers.number(math.nan, "a number", nan=True))
+
+
+@pytest.mark.parametrize("apart", [1, math.nan])
+def test_chains_that_disagree_are_said_to_and_not_averaged(apart):
+    draws = np.random.default_rng(1).normal(size=(4, 1000))
+    assert programs.away(draws, 0, "tau") < programs.TOO_FAR
+    draws[3] += apart  # R-hat is 1.1, which some call fine
+    with pytest.raises(Again, match="disagree on tau"):
+        programs.away(draws, 0.25, "tau")
+
+
+@pytest.mark.parametrize(
+    ("change", "off"),
+    [
+        (lambda y, theta, nodes: y, set()),
+        (lambda y, theta, nodes: y + 0.2, {"mean"}),
+        (lambda y, theta, nodes: theta + 1.2 * (y - theta), {"variance"}),
+        (lambda y, theta, nodes: (y + nodes[:, 0]) / 2**0.5 + (1 - 2**0.5) * theta, {"nodes"}),
+    ],
+)
+def test_what_is_wrong_with_a_prediction_shows_in_the_number_for_it(change, off):
+    """In 8000 draws; a right one is beyond the limit in any of the three once in 600,000 times."""
+    rng = np.random.default_rng(1)
+    theta, spread = rng.normal(10, 1, 8000), np.ones(8000)
+    nodes = rng.normal(theta, spread, (3, 8000)).T
+    y = change(rng.normal(theta, spread), theta, nodes)
+    found = programs.prediction(y, theta, spread**2, nodes)
+    assert {name for name, errors in found.items() if abs(errors) > programs.TOO_FAR} == off
+
+
+def test_an_error_below_a_check_in_a_library_shows_one_line_too(two):
+    """Its traceback goes through the check and NumPy, and through no code of the reader's."""
+    source = "def below(answer): numpy.linalg.cholesky(answer)"
+    scope = {"numpy": np}
+    exec(compile(source, checks.__file__, "exec"), scope)
+    exercise("99.3")(scope["below"])
+    checks.exercises.cache_clear()
+    with pytest.raises(np.linalg.LinAlgError) as caught:
+        helpers.check("99.3", [[1, 2]])
+    assert len(caught.value._render_traceback_()) == 1
 
 
 def test_an_error_in_the_readers_own_function_keeps_its_traceback():

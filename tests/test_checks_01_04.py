@@ -543,6 +543,9 @@ def test_03_4_right(own):
     few = np.arange(4000).reshape(4, 1000) % 500 == 0
     for trust in (True, False):  # some divergences: it depends on where
         says("03.4", (own, perfect(own, diverging=few), trust), "with 8 divergences", right=True)
+    deep = np.where(np.arange(4000).reshape(4, 1000) % 50 == 0, 10, 3)
+    for trust in (True, False):  # trees as deep as they may be: slow, not wrong
+        says("03.4", (own, perfect(own, tree_depth=deep), trust), "0 of four alarms", right=True)
     assert not helpers.check("03.4", (own, perfect(own), False))
 
 
@@ -702,6 +705,9 @@ def test_04_4_wrong(own, data):
     swapped = dict(zip(("noncentered", "centered"), runs(own).values(), strict=True))
     says("04.4", (own, swapped, "centered"), "a mix-up")
     says("04.4", (own, runs(data), "centered"), "of another fit")
+    bare = {name: arviz.from_dict({"posterior": dict(run["posterior"])}) for name, run in runs(own).items()}
+    with pytest.raises(TypeError, match="give samples with what the sampler noted"):
+        helpers.check("04.4", (own, bare, "centered"))
     says("04.4", (own, runs(own, (7, 31), centered=lambda tau: tau + 1), "centered"), "means nothing")
 
 

@@ -430,6 +430,14 @@ def test_07_5_hints(edited, lines, words):
     wrong("07.5", y_new(edited, lines), words)
 
 
+def test_07_5_a_model_that_was_changed_is_not_the_model(edited):
+    block, prior = "generated quantities {\n", "theta ~ normal(prior_theta[1], prior_theta[2]);"
+    walk = "real y_new = theta; for (k in 1:K) y_new = normal_rng(y_new, tau[min(k, T)]);"
+    lines = f"{block}{walk} y_new = normal_rng(y_new, sigma);\n"
+    other = (prior, "theta ~ normal(prior_theta[1] - 4, prior_theta[2] / 4);")
+    wrong("07.5", edited("tree", (block, lines), other), "leave the model itself as it was")
+
+
 def test_07_5_wants_a_path():
     refused("07.5", 1.06, "float", "path")
 

@@ -1,11 +1,13 @@
 """The checks of lesson 9 know right answers in any form, and have a hint for each typical mistake."""
 
+import arviz
 import numpy as np
 import polars as pl
 import pytest
 from test_checks_05_08 import refused, right, wrong
 
 import helpers
+from helpers.checks import programs
 
 NAMES = ["theta", "tau", "sigma"]
 
@@ -102,6 +104,15 @@ def test_09_3_planted(planted):
     wrong("09.3", failed, "60 fits failed", "timeout")
     refused("09.3", {"program": planted}, "'table'")
     refused("09.3", {"program": planted, "table": pl.DataFrame({"a": [1]})}, "calibrate")
+
+
+def test_09_3_a_bug_may_keep_chains_apart(planted, monkeypatch):
+    data = helpers.stan_data(helpers.measurements(), ["day", "batch", "colony"], "y")[0]
+    draws = helpers.exact_posterior(data).draws(4000, seed=1)["posterior"]
+    chains = {name: draws[name].values.reshape(4, 1000) for name in NAMES}
+    chains["tau"][3] += 1
+    monkeypatch.setattr(programs, "sample", lambda *_, **__: arviz.from_dict({"posterior": chains}))
+    right("09.3", {"program": planted, "table": table(low=["sigma"])})
 
 
 def test_09_4_how_many():

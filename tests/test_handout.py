@@ -34,6 +34,11 @@ def test_solutions_go_and_all_else_stays():
     assert without_solutions(nested) == "C\n"
 
 
+def test_on_a_server_everybody_may_read_what_one_has_unpacked(handout):
+    entries = zipfile.ZipFile(handout.parent / "handout.zip").infolist()
+    assert {entry.external_attr >> 16 & 0o777 for entry in entries} == {0o644}
+
+
 def test_handout_holds_no_solution(handout):
     blocks = [
         block
