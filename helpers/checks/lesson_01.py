@@ -38,7 +38,6 @@ def by_hand(answer) -> str:
     calendar = pl.Enum(["monday", "wednesday", "thursday"])
     cells = measurements().with_columns(pl.col("day").cast(calendar))
     data, labelled = stan_data(cells, LEVELS, "y", remark=False)
-    sizes = [data["J_1"], data["J_2"], data["J_3"]]
     colonies = labelled.unique("colony_stan").sort("colony_stan")
     if np.array_equal(arrays[1], colonies["day_stan"]):
         raise Again("index_2 holds the day of each colony. Go up one step only, to its batch.")
@@ -47,7 +46,7 @@ def by_hand(answer) -> str:
             "index_2 holds the labels of the batches, which begin anew every day. Count them through."
         )
     for k, index in enumerate(arrays, start=1):
-        _points_upwards(f"index_{k}", index, above=sizes[k - 1], below=sizes[k])
+        _points_upwards(f"index_{k}", index, above=data[f"J_{k}"], below=data[f"J_{k + 1}"])
     truth = [data["index_1"], data["index_2"]]
     if _shape(arrays) != _shape(truth):
         k = int(np.array_equal(arrays[0], truth[0]))
@@ -169,7 +168,7 @@ def same_design(answer) -> str:
         raise Again(f"Your design has {imagined['N']} cells. Compare with the number that were measured.")
     if _shape(_indices(imagined)) != _shape(_indices(data)):
         raise Again("The numbers of nodes are right, but it is another tree: who has how many children?")
-    return "As lopsided as the real one. Now compare the two pictures, over a few seeds."
+    return "As lopsided as that of our cells. Now compare the two pictures, over a few seeds."
 
 
 @exercise("01.6")

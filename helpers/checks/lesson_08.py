@@ -168,6 +168,14 @@ def without_schools(program) -> str:
         )
     if "theta_1" not in samples["posterior"]:
         return "Two parameters, and right. The schools can be had back: draw theta_1 in generated quantities."
+    _schools_as_drawn(samples)
+    return (
+        "Two parameters are moved, and eight schools drawn. Compare the gradients of a draw with lesson 5's."
+    )
+
+
+def _schools_as_drawn(samples):
+    """Hold the mean and the spread of two schools against the exact ones."""
     for name in ("theta_1[1]", "theta_1[8]"):
         if programs.distance(samples, name, mean := tripled().mean(name)) > programs.TOO_FAR:
             raise Again(f"theta and tau are right. But {name} has another mean: what do θ and y say of it?")
@@ -176,9 +184,6 @@ def without_schools(program) -> str:
             raise Again(
                 f"theta, tau and the mean of {name} are right. But it scatters too much or too little."
             )
-    return (
-        "Two parameters are moved, and eight schools drawn. Compare the gradients of a draw with lesson 5's."
-    )
 
 
 @cache

@@ -70,28 +70,31 @@ def own_rank(answer) -> str:
             f"Your y scatter by {np.mean(y**2) ** 0.5:.2f}, about 0. Work out by how much they should: μ "
             "scatters by 1, and a measurement about μ by 0.5. Is the second number y?"
         )
-    if even(ranks):
-        if not (even(ranks[y > 0]) and even(ranks[y < 0])):
-            raise Again(
-                "Over all replications the ranks are even, but not among those with y above 0, or below, "
-                "alone. Does your posterior use both, prior and measurement?"
-            )
-        return (
-            "Four thousand ranks, and even. Nobody had to know the posterior of any one of them to see that."
+    if not even(ranks):
+        raise Again(_uneven(ranks))
+    if not (even(ranks[y > 0]) and even(ranks[y < 0])):
+        raise Again(
+            "Over all replications the ranks are even, but not among those with y above 0, or below, "
+            "alone. Does your posterior use both, prior and measurement?"
         )
+    return "Four thousand ranks, and even. Nobody had to know the posterior of any one of them to see that."
+
+
+def _uneven(ranks) -> str:
+    """Say in which way ranks are not even, and what may be the cause."""
     ends, middle = np.mean((ranks < 10) | (ranks >= 90)), np.mean((ranks >= 30) & (ranks < 70))
     if ends > 0.2 and middle < 0.4:
-        raise Again(
+        return (
             "The ranks pile up at both ends: your posterior is too narrow, or off to either side. "
             "Is the weight of y right, and the sd a root?"
         )
     if ends < 0.2 and middle > 0.4:
-        raise Again(
+        return (
             "The ranks are in the middle too often: your posterior is too wide. "
             "Is the precision 1/sd² of prior and measurement, added up, and the sd one over its root?"
         )
     side = "large" if ranks.mean() > 49.5 else "small"
-    raise Again(f"The ranks are not even; they are too {side}. Is the mean right?")
+    return f"The ranks are not even; they are too {side}. Is the mean right?"
 
 
 @cache
