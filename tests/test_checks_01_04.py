@@ -376,7 +376,7 @@ def test_02_3_centered_and_wrong(program, mistaken):
 def own():
     """Data of a reader, of two levels."""
     df = helpers.simulate([6, 4, 5], theta=10, tau=1.5, sigma=1, seed=3, levels=["class", "pupil"])
-    return helpers.stan_data(df, ["class", "pupil"], "y")[0]
+    return helpers.stan_data(df, ["class", "pupil"], "y", remark=False)[0]
 
 
 def perfect(data, kick=1.0, n_steps=7, offsets=False, prior=None, **stats):

@@ -444,7 +444,7 @@ def test_07_5_wants_a_path():
 
 def test_07_6_own_tree():
     df = helpers.simulate([3, 5, 6], theta=50, tau=[3, 2], sigma=4, seed=1, levels=["school", "class"])
-    data, _ = helpers.stan_data(df, levels=["school", "class"], values="y")
+    data, _ = helpers.stan_data(df, levels=["school", "class"], values="y", remark=False)
     prior = {"theta": (50, 20), "tau": [10, 10], "sigma": 20}
     exact = helpers.exact_posterior(data, prior, shared_tau=False, tolerance=1e-6)
     tau = [exact.mean("tau[1]"), exact.mean("tau[2]")]
@@ -625,7 +625,7 @@ def test_08_4_wants_a_path():
 
 def test_08_5_large_tree():
     df = helpers.simulate([10, 8, 6], theta=10, tau=[1, 0.4], sigma=0.5, seed=4, levels=["a", "b"])
-    data, _ = helpers.stan_data(df, levels=["a", "b"], values="y")
+    data, _ = helpers.stan_data(df, levels=["a", "b"], values="y", remark=False)
     exact = helpers.exact_posterior(data, shared_tau=False, tolerance=1e-6)
     tau = [exact.mean("tau[1]"), exact.mean("tau[2]")]
     flat = helpers.tree_data(data, shared_tau=False)
