@@ -29,7 +29,7 @@ def imagine(rng, weight=0, tau_scale=0.25, prior_tau=0.25, power=1):
     y = rng.normal(colonies[data["index_3"] - 1], sigma**power)
     truth = {"theta": theta, "tau": tau, "sigma": sigma}
     truth |= {"node[1]": days[0], "node[4]": batches[0], "node[12]": colonies[0]}
-    prior = {"tau": prior_tau, "sigma": 1}
+    prior = {"theta": (10, 3), "tau": prior_tau, "sigma": 1}
     flat = helpers.tree_data(data | {"y": y}, prior=prior, weight=weight, write_nodes=True)
     return truth, flat
 
