@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from helpers.inputs import entries, flag, generator, is_number, is_whole, kind, nearest, shown
-from helpers.remarks import about_labels, about_nesting
+from helpers.remarks import MISSING, about_labels, about_nesting
 
 # Names that Stan refuses: from the section "Reserved names" of its reference manual, and what the oldest
 # compiler we support (2.27) refuses beyond it, which is the words of C++.
@@ -259,6 +259,8 @@ def _check_frame(df, levels: list[str], values: list[str]) -> None:
         raise TypeError(f"df is {kind(df)}, not a polars frame: give {remedy}")
     for name in (names := [*levels, *values]):
         if name not in df.columns:
+            if name in map(str.strip, df.columns):
+                raise ValueError(f"no column {name!r}, only with spaces around: df = df.rename(str.strip)")
             near, there = nearest(name, df.columns), ", ".join(map(repr, df.columns)) or "none"
             raise ValueError(f"no column {name!r}{near}; the frame has {there}")
         if names.count(name) > 1:
@@ -303,16 +305,32 @@ def _numbers(column: pl.Series) -> pl.Series:
     whole = dtype.is_integer() or dtype == pl.Boolean
     if not (whole or dtype.is_numeric() or dtype in (pl.String, pl.Null)):
         raise ValueError(f"value column {name!r} is {dtype} from row 0 on: give numbers, e.g. pl.Float64")
-    numbers = column.cast(pl.Int64 if whole else pl.Float64, strict=False)
+    text = dtype == pl.String
+    plain = column.str.strip_chars() if text else column
+    numbers = plain.cast(pl.Int64 if whole else pl.Float64, strict=False)
     bad = ~numbers.is_finite().fill_null(False)
     # Text is refused even where it reads as numbers, but one entry that does not is the one to show.
-    if dtype == pl.String or bad.any():
-        row = bad.arg_max()
+    if text or bad.any():
+        row = bad.arg_max() or 0
         entry = "null" if column[row] is None else repr(column[row])
-        drop = f"drop such rows with df.filter(pl.col({name!r}).is_finite())"
-        remedy = "correct the text, then cast the column to pl.Float64" if dtype == pl.String else drop
+        remedy = _remedy(column, row, bad.any())
         raise ValueError(f"value column {name!r} is {entry} in row {row}: {remedy}")
     return numbers
+
+
+def _remedy(column: pl.Series, row: int, bad: bool) -> str:
+    """Say what to do about a column of values whose entry in a row is the first that is no number."""
+    name, entry = repr(column.name), column[row]
+    if column.dtype != pl.String:
+        return f"drop such rows with df.filter(pl.col({name}).is_finite())"
+    if entry is None:
+        return f"drop such rows with df.drop_nulls({name})"
+    if not bad:
+        strip = "" if entry == entry.strip() else ".str.strip_chars()"
+        return f"make numbers of the text, df = df.with_columns(pl.col({name}){strip}.cast(pl.Float64))"
+    if entry.strip() in MISSING:
+        return f"read the table with null_values={entry!r}, then drop such rows"
+    return "correct the text, then cast the column to pl.Float64"
 
 
 def _counts(children: list, levels: list[str]) -> list[np.ndarray]:

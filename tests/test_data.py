@@ -260,7 +260,7 @@ def test_missing_labels_are_refused_and_located(labels, message):
         ([None] * 3, "value column 'y' is null in row 0: drop"),
         (["1", "n.a.", "?"], "value column 'y' is 'n.a.' in row 1: correct the text, then cast"),
         (["1", "2", "two\nlines"], "value column 'y' is 'two\\nlines' in row 2: correct"),
-        (["1", "2", "3"], "value column 'y' is '1' in row 0: correct"),
+        (["1", "2", "3"], "value column 'y' is '1' in row 0: make numbers of the text, df = "),
         ([datetime.date(2025, 1, 1)] * 3, "value column 'y' is Date from row 0 on: give numbers"),
         ([[1.0]] * 3, "value column 'y' is List(Float64) from row 0 on: give numbers"),
     ],

@@ -14,6 +14,7 @@ from scipy.integrate import quad
 
 import helpers
 from helpers import exact_posterior, quadrature
+from helpers.priors import PRIOR
 from helpers.tree import Tree
 
 LEVELS = ["day", "batch", "colony"]
@@ -184,7 +185,7 @@ SMALL = {
 
 @pytest.mark.parametrize("data", SMALL.values(), ids=SMALL)
 def test_small_data_agree_with_brute_force(data):
-    post = exact_posterior(data)
+    post = exact_posterior(data, PRIOR)
     cuts = [(post.quantile("tau", p), post.quantile("sigma", p)) for p in (0.02, 0.6)]
     tau, sigma, p, log_evidence, mean, variance = by_brute_force(data, cuts)
     assert post.log_evidence == pytest.approx(log_evidence, abs=1e-7)

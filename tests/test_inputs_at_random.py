@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import helpers
+from helpers.priors import PRIOR  # given below, so that it is used whatever the measurements are
 
 # The same examples on every machine and every day: a red test is a change in the code. To try others, more:
 # FUZZ=5000 pytest -n 0 tests/test_inputs_at_random.py
@@ -155,7 +156,7 @@ def first_bad(given, levels, values):
 def test_stan_data_is_right_or_refuses_the_first_bad_entry(given):
     df = pl.DataFrame([pl.Series(name, x, dtype=dtype) for name, (dtype, x) in given.items()])
     levels, values = [n for n in given if n in "ghi"], [n for n in given if n in "yx"]
-    out = answer(helpers.stan_data, df, levels, values)
+    out = answer(helpers.stan_data, df, levels, values, remark=False)
     if not df.height:
         assert "no rows" in str(out)
         return
@@ -259,7 +260,7 @@ def is_tree(data):
 @fixed
 @given(dictionaries(), st.booleans())
 def test_tree_data_is_right_or_refuses(data, shared):
-    out = answer(helpers.tree_data, data, shared_tau=shared)
+    out = answer(helpers.tree_data, data, PRIOR, shared_tau=shared)
     assert is_refused(out) != is_tree(data), out
     if is_refused(out):
         return
@@ -311,7 +312,7 @@ def log_density(data, tau, sigma):
 @settings(fixed, max_examples=(MORE or 250) // 5)
 @given(dictionaries(), st.floats(0.1, 5), st.floats(0.1, 5))
 def test_exact_posterior_is_right_or_refuses(data, tau, sigma):
-    out = answer(helpers.exact_posterior, data)
+    out = answer(helpers.exact_posterior, data, PRIOR)
     if not is_tree(data):
         assert is_refused(out)
     elif is_refused(out):  # the tree is right: the measurements are not of the unit of the prior

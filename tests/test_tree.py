@@ -16,6 +16,7 @@ from test_posterior import LEVELS
 
 import helpers
 from helpers import exact_posterior, tree_data, unflatten
+from helpers.priors import PRIOR
 from helpers.tree import Tree
 
 UNITS = [1e-3, 1, 1e3]
@@ -364,7 +365,7 @@ def test_means_and_squares_keep_their_digits_far_from_zero():
     rng = np.random.default_rng(1)
     y = 1e8 + rng.normal(size=12_000)
     leaf = np.tile(np.arange(12), 1000) + 1
-    near, far = (tree_data({"J_1": 12, "index_1": leaf, "y": y}) for y in (y - 1e8, y))  # exact
+    near, far = (tree_data({"J_1": 12, "index_1": leaf, "y": y}, PRIOR) for y in (y - 1e8, y))  # exact
     assert far["y_squares"] == pytest.approx(near["y_squares"], rel=1e-12)
     assert far["y_mean"] - 1e8 == pytest.approx(near["y_mean"], abs=np.spacing(1e8))
 

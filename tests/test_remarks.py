@@ -1,0 +1,180 @@
+"""Trees that may be none: `stan_data` says so in a line, once, and goes on; sound tables pass in silence."""
+
+import io
+import random
+import warnings
+
+import polars as pl
+import pytest
+
+import helpers
+from helpers.data import stan_data
+
+
+def told(df, levels, values="y", **options) -> list[str]:
+    """What stan_data remarks on."""
+    if isinstance(df, str):
+        df = pl.read_csv(io.StringIO(df))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        stan_data(df, levels, values, **options)
+    assert all(one.category is UserWarning and one.filename == __file__ for one in caught)
+    return [str(one.message) for one in caught]
+
+
+def plates(drugs, times=2) -> pl.DataFrame:
+    rows = [(p, d, 1.5 * i) for i, (p, ds) in enumerate(drugs.items()) for d in ds for _ in range(times)]
+    return pl.DataFrame(rows, schema=["plate", "drug", "y"], orient="row")
+
+
+CROSSED = {
+    "every drug on every plate": plates(dict.fromkeys("abc", "XYZ")),
+    "numbered items for numbered subjects": plates({subject: [1, 2] for subject in (1, 2, 3)}),
+    "most drugs on several plates": plates({"a": "XY", "b": "YZ", "c": "XZ"}),
+    "subjects with numbers of their own": plates({"a": [308, 309], "b": [308, 310], "c": [309, 310]}),
+}
+NESTED = {
+    "labels of their own": plates({"a": "XY", "b": "ZU"}),
+    "numbered within each": plates({"a": [1, 2, 3], "b": [1, 2], "c": [1]}),
+    "numbered as text": plates({"a": "123", "b": "12"}),
+    "identifiers read as decimal numbers": plates({"a": [1.0, 2.0], "b": [1.0]}),
+    "one label that two share": plates({"a": "XY", "b": "XZU"}),
+    "a single parent": plates({"a": "XYZ"}),
+}
+
+
+@pytest.mark.parametrize("df", CROSSED.values(), ids=CROSSED)
+def test_crossed_groups_are_remarked_on_once(df):
+    [words] = told(df, ["plate", "drug"])
+    assert words.startswith("labels of 'drug' stand under ")
+    assert "a nested model does not describe that" in words
+    assert told(df, ["plate", "drug"], remark=False) == []
+
+
+@pytest.mark.parametrize("df", NESTED.values(), ids=NESTED)
+def test_nested_groups_pass_in_silence(df):
+    assert told(df, ["plate", "drug"]) == []
+
+
+def test_our_cells_pass_in_silence():
+    assert told(helpers.measurements(), ["day", "batch", "colony"]) == []
+
+
+REVERSED = "pupil_class,school,y\nan,north,1\nan,north,2\nbn,north,3\nas,south,4\nbs,south,5\n"
+AGAIN = "site,plot,code,y\nnorth,a,na,1\nnorth,b,nb,2\nsouth,a,sa,3\nsouth,b,sb,4\nsouth,b,sb,5\n"
+
+
+def test_levels_in_the_wrong_order_are_remarked_on():
+    words = (
+        "level 2 ('school') has as many groups as level 1 ('pupil_class'), 4: if it is the outer level, name"
+    )
+    [remark] = told(REVERSED, ["pupil_class", "school"])
+    assert remark.startswith(words)
+    assert told(REVERSED, ["school", "pupil_class"]) == []
+
+
+def test_a_level_that_only_relabels_is_remarked_on():
+    words = "level 3 ('code') has as many groups as level 2 ('plot'), 4: if it names the same groups again"
+    _, remark = told(AGAIN, ["site", "plot", "code"])  # the first is that of plots a and b in both sites
+    assert remark.startswith(words)
+    assert told(AGAIN, ["site", "code"]) == []
+
+
+@pytest.mark.parametrize("label", ["NA", "N/A", "#N/A", "n/a", "NaN", "null", "None", "", " ", "?", "."])
+def test_a_label_that_means_a_missing_one_is_remarked_on(label):
+    df = pl.DataFrame({"site": ["north", "south", label, label], "y": [1.0, 2.0, 3.0, 4.0]})
+    for dtype in (pl.String, pl.Categorical):
+        [remark] = told(df.cast({"site": dtype}), "site")
+        assert f"column 'site' has {label!r} in row 2, which makes a group of that name" in remark
+
+
+@pytest.mark.parametrize("other", ["north ", " north", "North", "NORTH", "north\t"])
+def test_labels_that_look_alike_are_remarked_on(other):
+    df = pl.DataFrame({"site": ["north", other, "south"], "y": [1.0, 2.0, 3.0]})
+    [remark] = told(df, "site")
+    assert repr(other) in remark
+    assert "'north'" in remark
+    assert "differ only in spaces or case" in remark
+
+
+def test_labels_that_only_resemble_a_missing_one_pass():
+    df = pl.DataFrame({"site": ["na", "Nan", "north west", "north  east", "-1"], "y": [1.0, 2, 3, 4, 5]})
+    assert told(df, "site") == []
+
+
+def by_loops(rows) -> tuple[bool, bool]:
+    """Whether two levels look crossed, and whether there are as many groups at both."""
+    under, parents = {}, {}
+    for plate, drug, _ in rows:
+        under.setdefault(drug, set()).add(plate)
+        parents.setdefault(plate, set()).add(drug)
+    if len(parents) == 1:
+        return False, False
+    as_many = all(len(drugs) == 1 for drugs in parents.values())
+    everywhere = len(under) > 1 and all(len(plates) == len(parents) for plates in under.values())
+    numbered = all(drugs == set(range(1, len(drugs) + 1)) for drugs in parents.values())
+    shared = sum(len(plates) > 1 for plates in under.values())
+    return not as_many and (everywhere or (2 * shared > len(under) and not numbered)), as_many
+
+
+def test_random_tables_are_remarked_on_as_loops_say():
+    rng, seen = random.Random(20261125), set()
+    for _ in range(400):
+        most, first = rng.choice([(2, 1), (4, 1), (9, 1), (3, 0)])
+        rows = [
+            (rng.randrange(rng.choice([2, 5])), rng.randrange(first, first + most), 1.0)
+            for _ in range(rng.randint(2, 12))
+        ]
+        remarks = told(pl.DataFrame(rows, schema=["plate", "drug", "y"], orient="row"), ["plate", "drug"])
+        crossed, as_many = by_loops(rows)
+        assert [("stand under" in one, "as many" in one) for one in remarks] == (
+            [(crossed, as_many)] if crossed or as_many else []
+        ), rows
+        seen.add((crossed, as_many))
+    assert seen == {(False, False), (True, False), (False, True)}
+
+
+# --- tables as people have them, read by polars ---------------------------------------------------------
+
+
+def test_the_remedies_for_spaces_after_commas_work_when_pasted():
+    df = pl.read_csv(
+        io.StringIO("site, plot, y\nnorth, a, 11.5\nnorth, b, 9.25\nsouth, c, 10\nsouth, c, 8\n")
+    )
+    with pytest.raises(ValueError, match="no column 'plot', only with spaces around: ") as error:
+        stan_data(df, ["site", "plot"], "y")
+    df = pasted(error, df)
+    with pytest.raises(ValueError, match=r"'y' is ' 11\.5' in row 0: make numbers of the text, ") as error:
+        stan_data(df, ["site", "plot"], "y")
+    df = pasted(error, df)
+    data, _ = stan_data(df, ["site", "plot"], "y")
+    assert data["y"].tolist() == [11.5, 9.25, 10, 8]
+
+
+def pasted(error, df) -> pl.DataFrame:
+    """What the line at the end of a message makes of a frame."""
+    scope = {"df": df, "pl": pl}
+    exec("df = " + str(error.value).partition("df = ")[2], scope)
+    return scope["df"]
+
+
+def test_the_remedies_for_missing_numbers_work_one_by_one():
+    text = "site,plot,y\nnorth,a,11.5\nnorth,a,NA\nNA,b,10\nsouth,c,12\nsouth,c,\n"
+    with pytest.raises(ValueError, match="'y' is 'NA' in row 1: read the table with null_values='NA'"):
+        stan_data(pl.read_csv(io.StringIO(text)), ["site", "plot"], "y")
+    df = pl.read_csv(io.StringIO(text), null_values="NA")
+    with pytest.raises(ValueError, match="'site' is null in row 2"):
+        stan_data(df, ["site", "plot"], "y")
+    df = df.with_columns(pl.col("site").fill_null("unknown"))
+    with pytest.raises(ValueError, match="'y' is null in row 1: drop such rows with "):
+        stan_data(df, ["site", "plot"], "y")
+    assert stan_data(df.filter(pl.col("y").is_finite()), ["site", "plot"], "y")[0]["N"] == 3
+
+
+def test_missing_text_is_dropped_as_the_remedy_says():
+    df = pl.DataFrame({"g": ["a", "a", "b"], "y": ["1", None, "2"]})
+    with pytest.raises(ValueError, match=r"'y' is null in row 1: drop such rows with df.drop_nulls\('y'\)"):
+        stan_data(df, "g", "y")
+    with pytest.raises(ValueError, match="'y' is '1' in row 0: make numbers of the text, ") as error:
+        stan_data(df.drop_nulls("y"), "g", "y")
+    assert stan_data(pasted(error, df.drop_nulls("y")), "g", "y")[0]["y"].tolist() == [1, 2]
