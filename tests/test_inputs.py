@@ -533,7 +533,13 @@ def test_a_name_that_nothing_is_near_gets_no_offer():
 # --- the page of the book -------------------------------------------------------------------------------
 
 PAGE = Path(__file__).parent.parent / "book" / "inputs.md"
-ROWS = re.findall(r"^\| `(.+?)` \| `(.+)` \|$", PAGE.read_text("utf-8"), re.MULTILINE)
+PARTS = re.split("^## ", PAGE.read_text("utf-8"), flags=re.MULTILINE)
+REMARKED = [part for part in PARTS if part.startswith("Tables that may not be what you mean\n")]
+REFUSED = [part for part in PARTS if part not in REMARKED]
+
+
+def rows(parts):
+    return re.findall(r"^\| `(.+?)` \| `(.+)` \|$", "".join(parts), re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -547,9 +553,17 @@ def reader():
 
 
 def test_the_page_has_a_table():
-    assert len(ROWS) > 40
+    assert len(rows(REFUSED)) > 40
+    assert len(rows(REMARKED)) >= 4
 
 
-@pytest.mark.parametrize(("code", "message"), ROWS, ids=[code for code, _ in ROWS])
+@pytest.mark.parametrize(("code", "message"), rows(REFUSED))
 def test_the_page_says_what_one_is_told(code, message, reader):
     assert refused(eval, code, reader) == message
+
+
+@pytest.mark.parametrize(("code", "message"), rows(REMARKED))
+def test_the_page_says_what_stan_data_remarks_on(code, message, reader):
+    with pytest.warns(UserWarning, match="remark=False") as told:
+        eval(code, reader)
+    assert [str(remark.message) for remark in told] == [message]
