@@ -165,7 +165,7 @@ def same_design(answer) -> str:
                 f"Your design has {imagined[f'J_{k}']} {level}. Compare with the picture of the tree."
             )
     if imagined["N"] != data["N"]:
-        raise Again(f"Your design has {imagined['N']} cells. Compare with the number that were measured.")
+        raise Again(f"Your design has {imagined['N']} cells. Compare with the number of rows in our table.")
     if _shape(_indices(imagined)) != _shape(_indices(data)):
         raise Again("The numbers of nodes are right, but it is another tree: who has how many children?")
     return "As lopsided as that of our cells. Now compare the two pictures, over a few seeds."
