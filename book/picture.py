@@ -19,7 +19,7 @@ RUNS = {"centered": {}, "noncentered": {"adapt_delta": 0.99}}
 
 
 def origin() -> str:
-    """Hash of what the picture is drawn from: this file, the measurements and the two programs."""
+    """Hash of what the picture is drawn from: this file, our cells and the two programs."""
     sources = [Path(__file__), *(helpers.stan_file(name) for name in RUNS)]
     texts = [path.read_text("utf-8") for path in sources] + [helpers.measurements().write_csv()]
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Simulation-based calibration: fit many imaginary data sets, and see where the true values rank."""
+"""Simulation-based calibration: fit many simulated data sets, and see where the true values rank."""
 
 import contextlib
 import hashlib

@@ -1,4 +1,4 @@
-"""The measurements, imaginary measurements, and the dictionary that a hierarchical Stan program reads."""
+"""Our cells, simulated ones, and the dictionary that a hierarchical Stan program reads."""
 
 import re
 import warnings
@@ -32,12 +32,14 @@ _MOST = 100_000_000  # rows that simulate makes: some gigabytes
 
 
 def measurements() -> pl.DataFrame:
-    """Read the measurements of the course: a reporter of gene expression in single *E. coli* cells.
+    """Read the numbers of the course, "our cells": the story is a reporter of gene expression in *E. coli*.
+
+    Justin Bois made them up for his course BE/Bi 103 b at Caltech (bebi103b.github.io, CC BY 4.0).
 
     Returns
     -------
     polars.DataFrame
-        One row per cell (47), in the order measured: ``day`` (text), ``batch`` within the day and
+        One row per cell (47), days in calendar order: ``day`` (text), ``batch`` within the day and
         ``colony`` within the batch (whole numbers from 1), and ``y``, fluorescence in arbitrary units.
 
     Examples

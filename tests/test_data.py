@@ -1,4 +1,4 @@
-"""What `helpers.data` promises: the measurements, their dictionary, and draws from the model."""
+"""What `helpers.data` promises: our cells, their dictionary, and draws from the model."""
 
 import datetime
 import re
@@ -20,7 +20,7 @@ DESIGN = [3, [4, 1, 3], [3, 2, 1, 3, 4, 2, 1, 1], [5, 2, 1, 2, 2, 2, 3, 4, 2, 1,
 fixed = settings(derandomize=True, deadline=None, max_examples=100, database=None)
 
 
-# --- the measurements -----------------------------------------------------------------------------------
+# --- our cells ------------------------------------------------------------------------------------------
 
 
 def test_measurements_keep_their_columns_and_types():

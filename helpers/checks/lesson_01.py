@@ -30,7 +30,7 @@ def alike(answer) -> str:
 
 @exercise("01.2")
 def by_hand(answer) -> str:
-    """Write the tree of the measurements as arrays."""
+    """Write the tree of our cells as arrays."""
     wanted = "a dictionary with 'index_1', 'index_2' and 'length'"
     *given, length = answers.items(answer, ["index_1", "index_2", "length"], wanted)
     arrays = [answers.whole(x, "'index_1' and 'index_2' as lists of whole numbers") for x in given]
@@ -141,7 +141,7 @@ def own_tree(answer) -> str:
 
 @exercise("01.5")
 def same_design(answer) -> str:
-    """Design of the measurements, for `simulate`."""
+    """Design of our cells, for `simulate`."""
     children = entries(answer)
     if children is None or isinstance(answer, Mapping | pl.DataFrame):
         raise answers.refuse(answer, "the list that you pass to helpers.simulate")
