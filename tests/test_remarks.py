@@ -80,6 +80,11 @@ def test_a_level_that_only_relabels_is_remarked_on():
     assert told(AGAIN, ["site", "code"]) == []
 
 
+def test_a_level_with_one_label_everywhere_is_not_taken_for_the_outer_one():
+    [remark] = told(plates(dict.fromkeys("abc", "X")), ["plate", "drug"])
+    assert remark.startswith("level 2 ('drug') has as many groups as level 1 ('plate'), 3: if it names the same")
+
+
 @pytest.mark.parametrize("label", ["NA", "N/A", "#N/A", "n/a", "NaN", "null", "None", "", " ", "?", "."])
 def test_a_label_that_means_a_missing_one_is_remarked_on(label):
     df = pl.DataFrame({"site": ["north", "south", label, label], "y": [1.0, 2.0, 3.0, 4.0]})
