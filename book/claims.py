@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import wraps
 from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
@@ -76,6 +77,7 @@ def shift_seeds(shift: int) -> None:
 
     sample = cmdstanpy.CmdStanModel.sample
 
+    @wraps(sample)  # calibrate looks at its signature
     def shifted(self, *args, seed: int, **options):
         return sample(self, *args, seed=seed + shift, **{"parallel_chains": 1} | options)
 

@@ -1,6 +1,7 @@
 """What the lessons say is checked: statements by claims, numbers by code; and `make claims` reports it."""
 
 import ast
+import inspect
 import re
 import sys
 from pathlib import Path
@@ -152,3 +153,4 @@ def test_seeds_are_shifted(monkeypatch):
     monkeypatch.setattr(cmdstanpy, "CmdStanModel", Model)
     claims.shift_seeds(1000)
     assert Model().sample({}, seed=11, chains=2) == ({}, 1011, {"chains": 2, "parallel_chains": 1})
+    assert "data" in inspect.signature(Model.sample).parameters, "calibrate looks for its options there"
