@@ -15,7 +15,11 @@ SHARED = ["sampler.js", "diagnostics.js"]
 # What is on a page that samples, and the scripts that it needs besides
 PAGES = {
     '"sampling.start"': ["panel.js"],  # the name of a model in a figure
-    'id="your-data"': ["csv.js", "rules.js", "takeaway.js", "your-data.js"],
+    'id="your-data"': [
+        *(f"{name}.js" for name in ["numbers", "csv", "grid", "guess", "clean", "rules", "remarks"]),
+        *(f"{name}.js" for name in ["zip", "notebook", "takeaway"]),
+        *(f"{name}.js" for name in ["page", "pictures", "outcome", "table", "your-data"]),
+    ],
 }
 
 

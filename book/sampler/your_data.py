@@ -26,6 +26,7 @@ import numpy as np
 import helpers
 from helpers.data import _RESERVED
 from helpers.priors import PRIOR
+from helpers.remarks import MISSING
 
 LEVELS, VALUE = ["day", "batch", "colony"], "y"
 SETTINGS = {"adaptDelta": 0.8, "seed": 1, "warmup": 1000, "draws": 1000, "chains": 4}
@@ -87,7 +88,8 @@ def tree(labelled, flat: dict) -> bokeh.plotting.figure:
         y_range=bokeh.models.Range1d(-0.5, flat["K"] + 0.6),
         tags=[{
             "csv": files("helpers").joinpath("measurements.csv").read_text("utf-8"),
-            "levels": LEVELS, "value": VALUE, "reserved": _RESERVED.split(), "settings": SETTINGS,
+            "levels": LEVELS, "value": VALUE, "settings": SETTINGS,
+            "reserved": _RESERVED.split(), "missing": MISSING,
             "prior": {"theta": list(PRIOR["theta"]), "tau": PRIOR["tau"], "sigma": PRIOR["sigma"]},
         }],
     )  # fmt: skip

@@ -1,0 +1,163 @@
+// The columns that were chosen, as the model takes them: numbers, labels, and what is left out; and data.csv of them.
+
+globalThis.course ??= {};
+
+(() => {
+  const LABEL_OF_NUMBER = /^-?(0|[1-9][0-9]*)(\.0+)?$/; // 1.0 is the label 1; 007 is a text
+  const PLAIN = /^-?(0|[1-9][0-9]*)(\.[0-9]+)?$/;
+  const SHOWN = 5; // lines that are named in a sentence
+  const count = (n, word) => `${n.toLocaleString("en-US")} ${word}${n === 1 ? "" : "s"}`;
+
+  course.ordinal = (n) => {
+    const last = n % 100 > 10 && n % 100 < 14 ? 0 : n % 10;
+    return `${n.toLocaleString("en-US")}${["th", "st", "nd", "rd"][last] ?? "th"}`;
+  };
+
+  function linesOf(rows, lines) {
+    const shown = rows.slice(0, SHOWN).map((i) => lines[i]);
+    const rest = rows.length > SHOWN ? ", …" : "";
+    return `line${rows.length === 1 ? "" : "s"} ${shown.join(", ")}${rest}`;
+  }
+
+  // Labels and their type in a notebook: whole numbers, other numbers, or text.
+  function labelsOf(fields) {
+    if (fields.every((field) => LABEL_OF_NUMBER.test(field) && Number.isSafeInteger(Number(field)))) {
+      return { type: "Int64", values: fields.map(Number) };
+    }
+    if (fields.every((field) => PLAIN.test(field) && field.length < 16)) {
+      return { type: "Float64", values: fields.map(Number) };
+    }
+    return { type: "String", values: fields };
+  }
+
+  const quoted = (text) => (text === "" || /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+
+  // The chosen columns of a table as text that every program reads in one way.
+  course.toCsv = ({ columns, rows }) => {
+    const lines = [columns.map(({ name }) => quoted(name)).join(",")];
+    for (let i = 0; i < rows; i++) {
+      lines.push(
+        columns.map(({ values }) => (typeof values[i] === "number" ? values[i] : quoted(values[i]))).join(","),
+      );
+    }
+    return `${lines.join("\n")}\n`;
+  };
+
+  function checkChoice(levels, value) {
+    if (value === null) return "Which column is measured? It is not clear from the table: choose it above.";
+    if (!levels.length) return "Choose the column that has the labels of the groups, for level 1.";
+    const names = [...levels, value];
+    const twice = names.find((name, i) => names.indexOf(name) < i);
+    return twice === undefined ? "" : `“${twice}” is chosen twice: each column has one place.`;
+  }
+
+  // What is to be asked of a column of measured numbers, or what is wrong with it.
+  function askAboutNumbers(name, fields, lines, described) {
+    const { roles, example, other, missing, values } = described;
+    for (const [mark, words] of [
+      [",", "commas"],
+      [".", "points"],
+    ]) {
+      if (roles[mark] !== "ask") continue;
+      const field = fields[example[`${mark}unclear`]];
+      const [more, less] = [field.replaceAll(mark, ""), field.replace(mark, ".")];
+      return {
+        id: `marks:${name}`,
+        text: `Are the ${words} in “${name}” marks of thousands, or decimal ${words}? Each has three digits after it.`,
+        options: [
+          ["thousands", `Thousands: ${field} is ${more}`],
+          ["decimals", `Decimals: ${field} is ${less}`],
+        ],
+      };
+    }
+    if (other.length) return askAboutText(name, fields, lines, other);
+    if (!missing.length) return null;
+    if (missing.length === values.length) return { problem: `“${name}” has no number: choose another column.` };
+    const found = [...new Set(missing.map((i) => fields[i] || "nothing"))].slice(0, 3).join(", ");
+    return {
+      id: `missing:${name}`,
+      text:
+        `Leave out ${count(missing.length, "row")} without a number? In “${name}” ${linesOf(missing, lines)} ` +
+        `${missing.length === 1 ? "has" : "have"} ${found}.`,
+      options: [["yes", `Leave out ${count(missing.length, "row")}`]],
+    };
+  }
+
+  function askAboutText(name, fields, lines, other) {
+    const first = other.find((i) => course.isLimit(fields[i])) ?? other[0];
+    const place = `in line ${lines[first]}, the ${course.ordinal(first + 1)} row below the names`;
+    const cell = `“${fields[first].slice(0, 60)}” in “${name}” (${place}) is no number`;
+    if (course.isLimit(fields[first])) {
+      return {
+        problem:
+          `${cell}, but a limit: this page's model has no place for it, and without such rows the mean would be off. ` +
+          "A model of your own can say that the number is below or above the limit (Stan's guide calls it censored data).",
+      };
+    }
+    if (2 * other.length > fields.length)
+      return { problem: `${cell}. Choose another column, or correct it in the table.` };
+    const more = other.length > 1 ? `, nor are ${(other.length - 1).toLocaleString("en-US")} more` : "";
+    const rows = count(other.length, "row");
+    return {
+      id: `text:${name}`,
+      text: `${cell}${more}. Correct it in the table, or leave out ${rows} (${linesOf(other, lines)}).`,
+      options: [["yes", `Leave out ${rows}`]],
+    };
+  }
+
+  // Rows that are left out because the reader says so.
+  function leftOut(grid, { levels, value, fields, described, answers, missing }) {
+    const out = new Set();
+    const did = [];
+    const drop = (rows, text, undo) => {
+      for (const i of rows) out.add(i);
+      did.push({ text: `Left out: ${count(rows.length, "row")} ${text} (${linesOf(rows, grid.lines)}).`, undo });
+    };
+    const [unread, none] = [`text:${value}`, `missing:${value}`];
+    if (answers[unread] && described.other.length) drop(described.other, `whose “${value}” is no number`, unread);
+    if (answers[none] && described.missing.length) drop(described.missing, `without a number in “${value}”`, none);
+    levels.forEach((level, k) => {
+      const rows = [...fields[k].keys()].filter((i) => missing.includes(fields[k][i]));
+      if (answers[`labels:${level}`] && rows.length) drop(rows, `without a label in “${level}”`, `labels:${level}`);
+    });
+    return { out, did };
+  }
+
+  // The table that the model gets: {table: {columns: [{name, type, values}], rows}, did, ask, problem}; there
+  // is no table as long as there is a question or a problem.  `missing` are labels that mean none.
+  course.takeColumns = (grid, { levels, value, answers = {}, missing = [] }) => {
+    const problem = checkChoice(levels, value);
+    if (problem) return { did: [], problem };
+    const column = (name) => grid.columns[grid.names.indexOf(name)];
+    const numbers = column(value);
+    const options = { answer: answers[`marks:${value}`], commasLikely: course.commasLikely(grid) };
+    const described = course.describe(numbers, options);
+    const did = course.sayHow(value, described, numbers).map((text) => ({ text }));
+    if (options.answer && did.length) did[0].undo = `marks:${value}`;
+    const asked = askAboutNumbers(value, numbers, grid.lines, described);
+    if (asked?.problem) return { did, problem: asked.problem };
+    const fields = levels.map(column);
+    const gone = leftOut(grid, { levels, value, fields, described, answers, missing });
+    did.push(...gone.did);
+    const ask = pending(asked, value, numbers, grid.lines, described, answers);
+    if (ask) return { did, ask };
+    const kept = [...grid.lines.keys()].filter((i) => !gone.out.has(i));
+    if (!kept.length) return { did, problem: "There are no rows: give at least one measured number." };
+    const columns = levels.map((name, k) => ({ name, ...labelsOf(kept.map((i) => fields[k][i])) }));
+    columns.forEach(({ name, type }, k) => {
+      const field = type === "Int64" && fields[k].find((one) => one.includes("."));
+      if (field) did.push({ text: `In “${name}”, ${field} is the label ${Number(field)}.` });
+    });
+    columns.push({ name: value, type: "Float64", values: Float64Array.from(kept, (i) => described.values[i]) });
+    const percent = described.example.percent !== undefined;
+    return { did, table: { columns, rows: kept.length }, percent };
+  };
+
+  // The question that is still open: that of text may be answered, and that of missing numbers follow it.
+  function pending(asked, name, fields, lines, described, answers) {
+    if (!asked || !answers[asked.id]) return asked;
+    const { missing } = described;
+    if (asked.id !== `text:${name}` || !missing.length || answers[`missing:${name}`]) return null;
+    return askAboutNumbers(name, fields, lines, { ...described, other: [] });
+  }
+})();

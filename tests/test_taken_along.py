@@ -1,0 +1,160 @@
+"""What the page "Your data" hands over can be used: the table, the notebook, and the draws."""
+
+import base64
+import io
+import json
+import warnings
+import zipfile
+
+import arviz
+import cmdstanpy
+import nbformat
+import node
+import numpy as np
+import polars as pl
+import pytest
+from nbclient import NotebookClient
+from reading import PRIOR, SCRIPTS
+
+import helpers
+from helpers.data import _RESERVED
+
+TAKE = """
+const { grid, ...guess } = course.guess(course.readGrid(text, answers), answers);
+const chosen = { ...guess, answers, missing: [] };
+const { table, did } = course.takeColumns(grid, chosen);
+const options = { prior, sharedTau: false, weight: 0, writeNodes: true };
+const said = [...grid.did, ...did].map((one) => one.text);
+const { levels, value } = guess;
+const asked = { levels, value, reserved, program: "tree_marginal", options, settings };
+const job = { ...asked, table, did: said, remarked, given: text };
+if (!names) {
+  const data = course.treeData(course.stanData(table), options);
+  return { notebook: course.notebook(job), csv: course.toCsv(table), data };
+}
+const chain = (draws) => ({ draws: Float64Array.from(draws), adapted, seconds: 1.5 });
+const result = { names, chains: chains.map(chain) };
+const parts = await course.takeaway(job, result);
+return parts.map((part) => Buffer.from(part).toString("base64"));
+"""
+TAKEN = [*SCRIPTS, "zip.js", "notebook.js", "takeaway.js"]
+SETTINGS = {"adaptDelta": 0.8, "seed": 1, "warmup": 1000, "draws": 1000, "chains": 4}
+
+
+def take(text: str, answers=None, remarked=False, **values):
+    """Let the page hand over a text that it has read."""
+    given = {"names": None, "adapted": "", "chains": []} | values
+    return node.run(
+        TAKE, *TAKEN, text=text, answers=answers or {}, prior=PRIOR, settings=SETTINGS, remarked=remarked,
+        reserved=_RESERVED.split(), **given,
+    )  # fmt: skip
+
+
+HANDED = {
+    "units": "site,plot,Speed (µm/min)\nn,a,11.5\nn,b,9.25\nn,b,8\ns,c,10\n",
+    "decimal commas": "site;y\nn;11,5\nn;9,25\ns;10\n",
+    "a reserved name": "site,target\nn,11.5\nn,9.25\ns,10\n",
+    "a name that is taken": "site,J_1\nn,11.5\nn,9.25\ns,10\n",
+    "y is a level": "y,site,µm\n1,n,11.5\n1,n,9.25\n2,s,10\n",
+    "names of node numbers": "g,g_stan,x__\n1,n,11.5\n1,n,9.25\n2,s,10\n2,s,11\n",
+    "an empty label": 'site,y\n"",11.5\nn,9.25\n"",10\n',
+    "labels with commas and lines": 'site,y\n"a, b",11.5\n"c\nd",9.25\n"a, b",10\n',
+    "names to be escaped": "it's `so` <b>,y_\\n\nn,11.5\nn,9.25\ns,10\n",
+    "a wide table": "site,id,t1,t2\nn,a,4.5,5.5\nn,b,5,6.5\ns,c,4,5\n",
+    "thousands": 'site,y\nn,"4,930"\nn,"5,120"\ns,"12,004"\n',
+    "missing numbers": "site,y\nn,NA\nn,9.25\ns,10\nn,3.5\n",
+}
+ANSWERS = {"long": "yes", "marks:y": "thousands", "missing:y": "yes"}
+
+
+@pytest.mark.parametrize("name", HANDED)
+def test_the_notebook_reads_what_the_page_has_read(name, tmp_path, monkeypatch):
+    taken = take(HANDED[name], ANSWERS, remarked=True)
+    (tmp_path / "data.csv").write_text(taken["csv"], "utf-8")
+    monkeypatch.chdir(tmp_path)
+    cells = nbformat.reads(taken["notebook"], as_version=4).cells
+    scope = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        exec(cells[1].source, scope)
+    for item, value in taken["data"].items():
+        np.testing.assert_allclose(scope["flat"][item], value, rtol=1e-12, atol=1e-9, err_msg=item)
+
+
+def test_the_notebook_tells_what_the_page_did_to_the_table():
+    told = nbformat.reads(take(HANDED["decimal commas"])["notebook"], as_version=4).cells[0].source
+    assert "- The commas in “y” are read as decimal commas: “11,5” is 11.5." in told
+    cell = (
+        nbformat.reads(take(HANDED["names to be escaped"], ANSWERS)["notebook"], as_version=4).cells[1].source
+    )
+    assert "remark=False" not in cell
+
+
+LEVELS = ["day", "batch", "colony"]
+ADAPTED = """Adaptation terminated
+Step size = 0.5
+Diagonal elements of inverse mass matrix:
+1, 1, 1, 1
+ Elapsed Time: 0.25 seconds (Warm-up)
+               0.5 seconds (Sampling)
+               0.75 seconds (Total)
+"""
+
+
+@pytest.fixture(scope="module")
+def taken(tmp_path_factory):
+    """What the page would hand over of a fit, unpacked, and the fit."""
+    text = helpers.measurements().write_csv()
+    data, _ = helpers.stan_data(helpers.measurements(), LEVELS, "y")
+    flat = helpers.tree_data(data, shared_tau=False, write_nodes=True)
+    fit = helpers.stan_model("tree_marginal").sample(data=flat, seed=20261123, show_progress=False)
+    chains = fit.draws().transpose(1, 0, 2)
+    names = [name.replace("[", ".").replace("]", "") for name in fit.column_names]
+    parts = take(text, names=names, adapted=ADAPTED, chains=chains.reshape(4, -1).tolist())
+    packed = b"".join(map(base64.b64decode, parts))
+    folder = tmp_path_factory.mktemp("taken")
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        assert archive.testzip() is None
+        archive.extractall(folder)
+    assert (folder / "as-given.csv").read_text("utf-8") == text
+    assert pl.read_csv(folder / "data.csv").equals(helpers.measurements())
+    return folder, fit
+
+
+def test_what_is_taken_away_is_one_sound_zip(taken):
+    folder, _ = taken
+    draws = {f"draws-{chain}.csv" for chain in range(1, 5)}
+    others = {"README.txt", "data.csv", "as-given.csv", "analysis.ipynb"}
+    assert {path.name for path in folder.iterdir()} == others | draws
+
+
+def test_cmdstanpy_and_arviz_read_the_draws(taken):
+    folder, fit = taken
+    read = cmdstanpy.from_csv(sorted(map(str, folder.glob("draws-*.csv"))))
+    assert read.column_names == fit.column_names
+    np.testing.assert_array_equal(read.draws(), fit.draws())
+    np.testing.assert_array_equal(read.step_size, [0.5] * 4)
+    assert read.time == [{"warmup": 0.25, "sampling": 0.5, "total": 0.75}] * 4
+    samples = arviz.from_cmdstanpy(read, index_origin=1)
+    assert samples["posterior"]["tau"].shape == (4, 1000, 3)
+    assert samples["posterior"]["node"].shape == (4, 1000, len(fit.stan_variable("node")[0]))
+    assert samples["sample_stats"]["energy"].shape == (4, 1000)
+
+
+def test_the_notebook_runs_and_agrees_with_the_draws_of_the_page(taken):
+    """They have different seeds here; means may differ by 5.5 Monte Carlo standard errors of the difference.
+
+    One quantity does so by chance once in 26 million times; there are five.
+    """
+    folder, _ = taken
+    notebook = nbformat.read(folder / "analysis.ipynb", as_version=4)
+    nbformat.validate(notebook)
+    last = "import json; json.dump(both.to_dicts(), open('both.json', 'w'))"
+    notebook.cells.append(nbformat.v4.new_code_cell(last))
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": folder}}).execute()
+    rows = json.loads((folder / "both.json").read_text())
+    assert [row["name"] for row in rows] == ["theta", "tau[1]", "tau[2]", "tau[3]", "sigma"]
+    for row in rows:
+        assert row["mean_here"] != row["mean_page"]
+        allowed = 5.5 * np.hypot(row["MCSE_here"], row["MCSE_page"])
+        assert abs(row["mean_here"] - row["mean_page"]) < allowed, row
