@@ -10,7 +10,7 @@ globalThis.course ??= {};
   // What stands in place of a number that is missing, beside what stands for a missing label
   const NO_NUMBER =
     /^(|n\.?a\.?|n\/a|#n\/a|nan|null|none|<na>|missing|[-?.\u2013\u2014]|--|#(value|div\/0|num|ref|null|name)[!?])$/i;
-  const LIMIT = /^(<|>|\u2264|\u2265|&lt;|&gt;|bdl\b|lod\b|below\b|above\b)/i;
+  const LIMIT = /^([<>\u2264\u2265]=?\s*([-+]?[.,]?[0-9]|lo[dq]\b|bdl\b)|(bdl|bloq|lo[dq]|below|above)\b)/i;
 
   function patterns(mark) {
     return {

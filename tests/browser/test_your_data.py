@@ -96,21 +96,27 @@ def test_a_table_is_read_and_its_columns_can_be_chosen(form):
     form.page.get_by_label("Level 2", exact=True).select_option("pupil")
     assert "2 (school), 4 (pupil)" in form.told("checked")
     form.page.get_by_label("Measured number").select_option("school")
-    assert "column 'school' is named twice" in form.told("checked")
+    assert "“school” is chosen twice" in form.told("checked")
     form.page.get_by_label("Level 1, the outermost").select_option("pupil")
-    assert "column 'pupil' is named twice" in form.told("checked")
+    assert "“pupil” is chosen twice" in form.told("checked")
 
 
 BROKEN = [
     ("", "read", "There is no table"),
     ("a,b\n1,2\n3\n", "read", "Line 3 has 1 field"),
     ('a,b\n"x,2\n', "read", "never closed"),
-    (SMALL.replace("12", "?"), "checked", "is '?' in row 3"),
-    (SMALL.replace("north,bob", ",bob"), "checked", "is null in row 1"),
+    (SMALL.replace("12", "?"), "asked", "Leave out 1 row without a number?"),
+    (SMALL.replace("12", "<12"), "checked", "“<12” in “mark” (in line 5, the 4th row below the names)"),
+    (
+        SMALL.replace("9.25", '"4,930"').replace("11.5", "8"),
+        "asked",
+        "marks of thousands, or decimal commas?",
+    ),
+    ("Experiment 3,,\n" + SMALL, "asked", "line 2 does: school, pupil, mark"),
     ("g,y\na,1\na,1\nb,2\nb,2\n", "checked", "no posterior exists"),
-    ("g,target\na,1\nb,2\nb,2\n", "checked", "Stan reserves"),
-    ('g,<img src=x onerror="alert(1)">\na,1\n', "read", "quote"),
-    ("g,<img src=x onerror=alert(1)>\na,1\n", "checked", "Stan does not allow"),
+    ("weight,time,chick\n42,0,1\n51,2,1\n40,0,2\n", "checked", "Which column is measured?"),
+    ("g,<img src=x onerror=alert(1)>\na,b\n", "checked", "Which column is measured?"),
+    ("<img src=x onerror=alert(1)>,y\na,<img src=x onerror=alert(1)>\nb,1.5\nb,2\n", "asked", "<img src=x"),
 ]
 
 
@@ -130,9 +136,9 @@ IMPOSSIBLE = [
     ("draws", "", "draws is not a number"),
     ("warmup", 1.5, "warmup is 1.5"),
     ("draws", 1_000_000, "draws is 1000000"),
-    ("θ: sd", 0, "prior of theta is [10, 0]"),
-    ("τ: scale of the half-normal", -1, "prior of tau is -1"),
-    ("σ: scale of the half-normal", "", "prior of sigma is nan"),
+    ("θ: sd", 0, "The prior of θ needs a mean, and an sd above 0."),
+    ("τ: scale of the half-normal", -1, "The prior of τ needs a scale above 0."),
+    ("σ: scale of the half-normal", "", "The prior of σ needs a scale above 0."),
 ]
 
 
@@ -151,7 +157,7 @@ def test_a_weight_that_cannot_be_gets_a_sentence(form):
     assert weight.is_disabled()
     form.page.get_by_label("tree, all nodes sampled").check()
     weight.fill("2")
-    assert "weight of node 1 of level 1 is 2.0: give 0 to 1" in form.told("status")
+    assert "The weight is a number from 0 to 1." in form.told("status")
 
 
 def test_a_file_can_be_opened(form, tmp_path):
@@ -174,6 +180,74 @@ def test_the_notebook_is_there_before_sampling(form, tmp_path):
     download.value.save_as(tmp_path / "analysis.ipynb")
     assert "levels=['school'], values='mark'" in (tmp_path / "analysis.ipynb").read_text("utf-8")
     assert "data.csv" in form.told("status")
+
+
+def test_the_table_as_it_was_read_is_handed_over(form, tmp_path):
+    form.paste(SMALL.replace(",", ";").replace(".", ","))
+    with form.page.expect_download() as download:
+        form.button("Table (data.csv)").click()
+    download.value.save_as(tmp_path / "data.csv")
+    assert (tmp_path / "data.csv").read_text(
+        "utf-8"
+    ) == "school,mark\nnorth,11.5\nnorth,9.25\nsouth,8\nsouth,12\n"
+
+
+THOUSANDS = 'site,y\nn,"4,930"\nn,"5,120"\ns,"6,001"\ns,"5,800"\n'
+
+
+def test_thousands_are_asked_about_answered_and_taken_back(form):
+    form.paste(THOUSANDS)
+    assert form.button("Sample").is_disabled()
+    assert form.button("Notebook").is_disabled()
+    form.button("Thousands: 4,930 is 4930").click()
+    assert "“4,930” is 4930" in form.told("read")
+    assert "4930" in form.told("preview")
+    assert form.page.get_by_label("θ: mean").input_value() == "5000"
+    assert form.button("Notebook").is_enabled()
+    form.page.get_by_role("button", name="Undo: The commas in “y”").click()
+    assert form.button("Notebook").is_disabled()
+    form.button("Decimals: 4,930 is 4.930").click()
+    assert "“4,930” is 4.93" in form.told("read")
+    form.paste(THOUSANDS + "s,4000\n")
+    assert "marks of thousands, or decimal commas?" in form.told("asked")
+    assert form.button("Notebook").is_disabled()
+
+
+def test_questions_and_remedies_are_answered_by_keyboard(form):
+    form.paste("Experiment 3,,\nclass,school,y\na,north,1.5\nb,north,NA\nc,south,3\nd,south,2\nd,south,4\n")
+    for button in ("Take the names from line 2", "Leave out 1 row", "Put “school” before “class”"):
+        form.button(button).focus()
+        form.page.keyboard.press("Enter")
+        assert form.button(button).count() == 0
+        assert form.page.evaluate("document.activeElement.closest('#your-data') !== null")
+    assert form.page.evaluate("document.activeElement.id") == "yours-checked"
+    assert "4 measurements; groups of each level: 2 (school), 3 (class)" in form.told("checked")
+    for words in ("Left out: line 1, above the names.", "Left out: 1 row without a number in “y” (line 4)."):
+        assert words in form.told("read")
+
+
+def test_a_wide_table_is_made_long_with_one_click(form):
+    form.paste("id,site,t1,t2,t3\n1,n,4.5,5.5,6\n2,n,5,6.5,7\n3,s,4,5,6.5\n")
+    assert form.page.get_by_label("Measured number").input_value() == ""
+    form.button("Make the table long").click()
+    assert "9 measurements" in form.told("checked")
+    assert form.page.get_by_label("Measured number").input_value() == "value"
+    form.page.get_by_role("button", name="Undo: Made long").click()
+    assert form.button("Make the table long").count() == 1
+
+
+def test_nothing_is_measured_until_it_is_chosen(form):
+    form.paste("weight,time,chick\n42,0,1\n51,2,1\n40,0,2\n49,2,2\n41,0,3\n")
+    assert "choose it above" in form.told("checked")
+    form.page.get_by_label("Measured number").select_option("weight")
+    assert "5 measurements" in form.told("checked")
+    assert "If each is a count" in form.told("checked")
+
+
+def test_crossed_groups_are_remarked_on_and_go_on(form):
+    form.paste("plate,drug,y\na,X,1.5\na,Y,2.5\nb,X,3.5\nb,Y,4\nc,X,6\nc,Y,7.5\n")
+    assert "this nested model does not describe that" in form.told("checked")
+    assert form.button("Notebook").is_enabled()
 
 
 def test_without_programs_the_page_says_so(fresh, site):
@@ -215,7 +289,7 @@ def test_a_table_is_sampled_and_its_draws_are_handed_over(samples, tmp_path):
     node = fit.stan_variable("node")[:, 6:]
     leaves = samples.get("leaves", "data")
     data, _ = helpers.stan_data(df, ["school", "class"], "y")
-    flat = helpers.tree_data(data)
+    flat = helpers.tree_data(data, prior={"theta": (100, 10)})
     np.testing.assert_allclose(leaves["x"], flat["y_mean"], rtol=1e-12)
     np.testing.assert_allclose(leaves["y"], node.mean(axis=0), rtol=1e-9)
     np.testing.assert_allclose(np.subtract(leaves["high"], leaves["y"]), node.std(axis=0, ddof=1), rtol=1e-6)
