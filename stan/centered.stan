@@ -11,8 +11,9 @@
  *
  * a.u.: arbitrary units of fluorescence, the unit of y.
  *
- * Model, priors and index arrays are by Justin Bois, BE/Bi 103 b, Caltech: "General implementation of hierarchical
- * models", bebi103b.github.io (MIT License, see LICENSE).
+ * Model, priors and index arrays are by Justin Bois, BE/Bi 103 b, Caltech:
+ * "General implementation of hierarchical models", bebi103b.github.io
+ * (MIT License, see LICENSE).
  */
 data {
   int<lower=1> N;                                   // cells measured

@@ -12,8 +12,9 @@
  * theta, tau, sigma, theta_k and y in arbitrary units of fluorescence (a.u.);
  * the offsets theta_k_tilde have no unit.
  *
- * Model, priors and index arrays are by Justin Bois, BE/Bi 103 b, Caltech: "General implementation of hierarchical
- * models", bebi103b.github.io (MIT License, see LICENSE).
+ * Model, priors and index arrays are by Justin Bois, BE/Bi 103 b, Caltech:
+ * "General implementation of hierarchical models", bebi103b.github.io
+ * (MIT License, see LICENSE).
  */
 data {
   int<lower=1> N;                                   // cells measured
