@@ -113,6 +113,23 @@ def test_lesson_is_in_the_book_and_the_readme(lesson):
     assert f"lessons/{lesson.name}" in (COURSE / "README.md").read_text()
 
 
+def test_drawings_of_lessons_can_be_read_in_the_dark_on_a_phone_and_unseen():
+    shown = [
+        (lesson.parent / name, alt)
+        for lesson in LESSONS
+        for alt, name in re.findall(r"!\[([^]]*)\]\(([^)]*\.svg)\)", lesson.read_text("utf-8"))
+    ]
+    assert shown
+    for drawing, alt in shown:
+        text = drawing.read_text("utf-8")
+        width, height = re.search(r'viewBox="0 0 (\d+) (\d+)"', text).groups()
+        assert f'<rect width="{width}" height="{height}" rx="14" fill="#fff"/>' in text, "a light ground"
+        sizes = [float(size) for size in re.findall(r'font-size[=:]\s*"?([\d.]+)', text)]
+        assert min(sizes) * 350 / float(width) > 12, "pixels of the smallest letters on a phone"
+        assert "<title>" in text
+        assert len(alt) > 80, "what is there to see, for those who do not"
+
+
 @by_lesson
 def test_code_fits_the_page(lesson):
     wide = [
