@@ -20,8 +20,7 @@ globalThis.course ??= {};
   }
 
   // Whether a table writes decimal commas: then what looks like a decimal point may be one of thousands.
-  course.commasLikely = ({ columns, separator }) =>
-    separator === ";" || columns.some((fields) => course.describe(fields).votes[","].decimals > 0);
+  course.commasLikely = ({ columns, separator }) => separator === ";" || columns.some(course.hasDecimalCommas);
 
   const known = new WeakMap(); // what was found in a table, which takes a while if it is large
 

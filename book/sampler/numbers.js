@@ -61,7 +61,8 @@ globalThis.course ??= {};
   // The number of a field once it is known what a comma and a point are; NaN if it does not fit.
   function toNumber({ sign, body, power, gaps, marks }, roles) {
     let digits = gaps ? body.replace(GAPS, "") : body;
-    for (const [mark, role] of Object.entries(marks)) {
+    for (const mark in marks) {
+      const role = marks[mark];
       const meant = role === "unclear" ? roles[mark] : role;
       if (role !== "unclear" && roles[mark] !== role) return NaN;
       if (meant === "thousands") digits = digits.replaceAll(mark, "");
@@ -84,41 +85,60 @@ globalThis.course ??= {};
     return roles;
   }
 
-  // Describe a column: {values, NaN where there is no number; missing and other, the rows of these; numbers, how many
-  // there are; roles of its commas and points, votes for them; example, a field of each kind; whole, whether all
-  // numbers are}.  Until the page has been told what an unclear mark is, values have it as a decimal one.
-  course.describe = (fields, options = {}) => {
-    const values = new Float64Array(fields.length).fill(NaN);
+  const parsed = new WeakMap(); // by column, as this is what takes a while in a large table
+
+  // The fields of a column one by one: a whole number, what `read` tells of another, or null; rows without a number;
+  // votes for what its marks are; and example, a row of each kind.
+  function parse(fields) {
+    if (parsed.has(fields)) return parsed.get(fields);
     const votes = { ",": { thousands: 0, decimals: 0, unclear: 0 }, ".": { thousands: 0, decimals: 0, unclear: 0 } };
-    const out = { values, missing: [], other: [], votes, example: {} };
-    const parts = fields.map((field, i) => {
+    const out = { parts: [], missing: [], votes, example: {} };
+    out.parts = fields.map((field, i) => {
+      if (/^-?[0-9]{1,15}$/.test(field)) return Number(field);
       if (NO_NUMBER.test(field)) {
         out.missing.push(i);
         return null;
       }
       const one = read(field);
       if (!one) return null;
-      for (const [mark, role] of Object.entries(one.marks)) {
-        votes[mark][role] += 1;
-        out.example[mark + role] ??= i;
+      for (const mark in one.marks) {
+        votes[mark][one.marks[mark]] += 1;
+        out.example[mark + one.marks[mark]] ??= i;
       }
       if (one.gaps) out.example.gaps ??= i;
       if (one.percent) out.example.percent ??= i;
       return one;
     });
-    out.roles = rolesOf(votes, options);
-    const decimals = (role) => (role === "ask" ? "decimals" : role);
-    const roles = { ",": decimals(out.roles[","]), ".": decimals(out.roles["."]) };
-    const missing = new Set(out.missing);
-    parts.forEach((one, i) => {
-      const x = one ? toNumber(one, roles) : NaN;
-      if (Number.isFinite(x)) values[i] = x;
-      else if (!missing.has(i)) out.other.push(i);
-    });
-    out.numbers = fields.length - out.missing.length - out.other.length;
-    out.whole = out.numbers > 0 && values.every((x) => Number.isNaN(x) || Number.isInteger(x));
+    parsed.set(fields, out);
     return out;
+  }
+
+  // Describe a column: {values, NaN where there is no number; missing and other, the rows of these; numbers, how many
+  // there are; roles of its commas and points, votes for them; example, a row of each kind; whole, whether all
+  // numbers are}.  Until the page has been told what an unclear mark is, values have it as a decimal one.
+  course.describe = (fields, options = {}) => {
+    const { parts, missing, votes, example } = parse(fields);
+    const values = new Float64Array(fields.length).fill(NaN);
+    const roles = rolesOf(votes, options);
+    const decimals = (role) => (role === "ask" ? "decimals" : role);
+    const meant = { ",": decimals(roles[","]), ".": decimals(roles["."]) };
+    const other = [];
+    let whole = true;
+    let next = 0; // among the missing
+    parts.forEach((one, i) => {
+      const x = typeof one === "number" ? one : one ? toNumber(one, meant) : NaN;
+      if (Number.isFinite(x)) {
+        values[i] = x;
+        whole &&= Number.isInteger(x);
+      } else if (missing[next] === i) next += 1;
+      else other.push(i);
+    });
+    const numbers = fields.length - missing.length - other.length;
+    return { values, missing, other, numbers, roles, votes, example, whole: whole && numbers > 0 };
   };
+
+  // Whether some number in a column has a decimal comma.
+  course.hasDecimalCommas = (fields) => parse(fields).votes[","].decimals > 0;
 
   // How the numbers of a column are written, in sentences: wherever they are not plain, what they are read as.
   course.sayHow = (name, { example, roles, values }, fields) => {

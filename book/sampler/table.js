@@ -10,6 +10,8 @@ course.tableForm = (() => {
   let changed = () => {}; // called when there is another tree, or none
   let given = "";
   let grid = null;
+  let problem = ""; // why there is none
+  let asked = []; // about the whole table
   let answers = {}; // to questions about this text
   let header = ""; // names of the columns for which value and levels were chosen
   let value = null;
@@ -28,20 +30,25 @@ course.tableForm = (() => {
 
   function update() {
     grid = null;
-    let problem = "";
+    problem = "";
+    asked = [];
     try {
       grid = course.readGrid(given, answers);
     } catch (error) {
       problem = error.message;
     }
-    const asks = grid ? [...grid.asks] : [];
-    if (grid?.names) asks.push(...guess());
-    else if (grid) [header, value, levels, guessed] = ["", null, [], false];
+    if (grid?.names) asked = guess();
+    else if (grid) [asked, header, value, levels, guessed] = [grid.asks, "", null, [], false];
+    settle();
+  }
+
+  // What follows from the columns that are chosen, and from answers about them.
+  function settle() {
     const chosen = grid?.names
       ? course.takeColumns(grid, { levels, value, answers, missing: example.missing })
       : null;
-    if (chosen?.ask) asks.push(chosen.ask);
-    showRead(chosen, problem);
+    const asks = chosen?.ask ? [...asked, chosen.ask] : asked;
+    showRead(chosen);
     showAsks(asks);
     showColumns();
     check(chosen, asks);
@@ -61,16 +68,13 @@ course.tableForm = (() => {
   }
 
   function fail(sentence) {
-    [given, grid, header] = ["", null, ""];
-    showRead(null, sentence);
-    showAsks([]);
-    showColumns();
-    check(null, []);
+    [given, grid, header, problem, asked] = ["", null, "", sentence, []];
+    settle();
   }
 
   // ---- what is said of the table ----
 
-  function showRead(chosen, problem) {
+  function showRead(chosen) {
     const box = at("read");
     box.classList.toggle("yours-wrong", problem !== "");
     if (problem || !grid) {
@@ -141,7 +145,8 @@ course.tableForm = (() => {
   function answer(id, choice) {
     if (choice === null) delete answers[id];
     else answers[id] = choice;
-    update();
+    if (["names", "long"].includes(id)) update();
+    else settle();
     (at("asked").querySelector("button") ?? at("read")).focus();
   }
 
@@ -178,7 +183,7 @@ course.tableForm = (() => {
     if (event.target.selectedIndex === 0) levels.splice(k, 1);
     else levels[k] = event.target.value;
     guessed = false;
-    update();
+    settle();
   }
 
   function chooseValue() {
@@ -186,7 +191,7 @@ course.tableForm = (() => {
     value = at("value").value;
     guessed = false;
     if (!levels.length) levels = course.guessLevels(grid, value);
-    update();
+    settle();
   }
 
   // ---- what is wrong with them, or may not be meant ----
@@ -251,7 +256,7 @@ course.tableForm = (() => {
     }
     ({ levels } = fix);
     guessed = false;
-    update();
+    settle();
     at("checked").focus();
   }
 
@@ -262,7 +267,7 @@ course.tableForm = (() => {
     at("value").addEventListener("change", chooseValue);
     read(example.csv);
     guessed = false;
-    update();
+    settle();
   }
 
   return { begin, read, fail, current: () => current };
