@@ -13,6 +13,7 @@ from distributed import Client
 from polars.testing import assert_frame_equal
 
 import helpers
+from helpers.priors import PRIOR  # given, as what it imagines may lie far from it
 
 N = 40  # replications: the page's thousand are too many for a test
 DESIGN = helpers.simulate([2, 3], theta=10, tau=0.5, sigma=1, seed=1, levels="plate")
@@ -22,7 +23,7 @@ TREE, _ = helpers.stan_data(DESIGN, "plate", "y")
 def imagine(rng):
     theta, tau, sigma = rng.normal(10, 3), abs(rng.normal(0, 5)), abs(rng.normal(0, 5))
     y = rng.normal(rng.normal(theta, tau, 2)[TREE["index_1"] - 1], sigma)
-    return {"theta": theta, "tau": tau, "sigma": sigma}, helpers.tree_data(TREE | {"y": y})
+    return {"theta": theta, "tau": tau, "sigma": sigma}, helpers.tree_data(TREE | {"y": y}, PRIOR)
 
 
 @pytest.fixture
