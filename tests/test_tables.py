@@ -138,6 +138,12 @@ def test_row_names_and_running_numbers_are_no_levels(name):
     assert named == (told["names"][0] == "first column")
 
 
+def test_a_note_beside_the_table_is_no_level():
+    told = read("site,y,,\nn,1.5,,checked by Bob\nn,2,,\ns,3,,looks odd\ns,4,,looks odd\n")
+    assert told["guess"] == {"value": "y", "levels": ["site"]}
+    assert "Without a name, and called here: “column 4”." in told["said"]
+
+
 def test_thousands_without_quotes_are_not_taken_for_row_names():
     told = read("site,y\nn,4,930\ns,3,120\n")
     assert "Line 2 has 3 fields, and the names are 2" in told["problem"]

@@ -73,7 +73,7 @@ globalThis.course ??= {};
     if (other.length) return askAboutText(name, fields, lines, other);
     if (!missing.length) return null;
     if (missing.length === values.length) return { problem: `“${name}” has no number: choose another column.` };
-    const found = [...new Set(missing.map((i) => fields[i] || "nothing"))].slice(0, 3).join(", ");
+    const found = [...new Set(missing.map((i) => (fields[i] ? `“${fields[i]}”` : "nothing")))].slice(0, 3).join(", ");
     return {
       id: `missing:${name}`,
       text:

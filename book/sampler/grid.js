@@ -168,8 +168,9 @@ globalThis.course ??= {};
     return rows;
   }
 
-  // Read a text: {names, columns of text, lines, where each row stands; separator; did, what was done, and asks}.
-  // Without an answer to a question there may be no columns.  Fails with a sentence.
+  // Read a text: {names; unnamed, those of them that the page made up; columns of text; lines, where each row stands;
+  // separator; did, what was done; asks}.  Without an answer to a question there may be no columns.  Fails with a
+  // sentence.
   course.readGrid = (given, answers = {}) => {
     checkText(given);
     const { text, separator: said, first } = course.tidyText(given);
@@ -216,6 +217,6 @@ globalThis.course ??= {};
     if (columns.length < 2) {
       refuse("There is one column only: give one of labels and one of numbers.");
     }
-    return { names: names.filter((_, j) => kept[j]), columns, lines: body.map(({ line }) => line) };
+    return { names: names.filter((_, j) => kept[j]), unnamed, columns, lines: body.map(({ line }) => line) };
   }
 })();

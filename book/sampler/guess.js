@@ -3,7 +3,7 @@
 globalThis.course ??= {};
 
 (() => {
-  const NO_LEVEL = /^(first column|unnamed: ?[0-9]+|)$/i; // as pandas names an index that has no name
+  const OF_PANDAS = /^unnamed: ?[0-9.]+$/i; // as it names an index that has no name
 
   // Numbers that only go up, one for each row, number the rows.
   function isRunning(values) {
@@ -31,13 +31,13 @@ globalThis.course ??= {};
       const commasLikely = course.commasLikely(grid);
       known.set(
         grid,
-        grid.names.map((name, j) => lookAt(name, grid.columns[j], commasLikely)),
+        grid.names.map((name, j) => lookAt(name, grid.columns[j], commasLikely, grid.unnamed)),
       );
     }
     return known.get(grid);
   }
 
-  function lookAt(name, fields, commasLikely) {
+  function lookAt(name, fields, commasLikely, none) {
     const { numbers, other, values, whole, roles, example } = course.describe(fields, { commasLikely });
     const marked = Object.values(roles).some((role) => role === "ask" || role === "thousands");
     const odd = Object.hasOwn(example, "percent") || Object.hasOwn(example, "gaps");
@@ -48,7 +48,13 @@ globalThis.course ??= {};
       else if (!other.length) kind = "whole";
     }
     const running = kind === "whole" && isRunning(values);
-    return { name, kind, running, different: new Set(fields).size, unnamed: NO_LEVEL.test(name) };
+    return {
+      name,
+      kind,
+      running,
+      different: new Set(fields).size,
+      unnamed: none.includes(name) || OF_PANDAS.test(name),
+    };
   }
 
   // Columns that seem to hold one quantity: measured ones, and whole numbers that are named like them.
