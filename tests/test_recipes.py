@@ -1,4 +1,4 @@
-"""What lesson 1 says of analysis of variance and of REML on our cells, computed in two ways."""
+"""What lessons 1 and 2 say of other recipes on our cells: ANOVA, REML, and a spread for each level."""
 
 from itertools import pairwise
 
@@ -55,3 +55,11 @@ def test_restricted_likelihood_with_one_tau_is_highest_at_zero(table):
     profile = by_matrices.max(axis=1)
     assert (np.diff(profile) < 0).all()
     assert 0.4 < profile[0] - profile[4] < 0.7  # "a τ of 0.2 explains the cells nearly as well"
+
+
+def test_theta_is_more_than_twice_as_uncertain_with_a_tau_for_each_level(table):
+    """Lesson 2 says so in words, as the sum over three spreads takes half a gigabyte."""
+    data, _ = table
+    shared = helpers.exact_posterior(data).sd("theta")
+    own = helpers.exact_posterior(data, shared_tau=False, tolerance=1e-6).sd("theta")
+    assert 2.5 < own / shared < 2.7
