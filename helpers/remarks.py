@@ -84,9 +84,8 @@ def about_nesting(
 
 def _are_numbered(parent: np.ndarray, rank: np.ndarray, labels: pl.Series) -> bool:
     """Tell whether the groups within every parent are numbered from 1, without a gap."""
-    numbers = (
-        labels.cast(pl.String, strict=False).cast(pl.Float64, strict=False).fill_null(-1).to_numpy()[rank]
-    )
+    numbers = labels.cast(pl.String, strict=False).cast(pl.Float64, strict=False)
+    numbers = numbers.fill_null(-1).fill_nan(-1).to_numpy()[rank]  # "NaN" is a text like another
     highest = np.zeros(parent[-1] + 1)
     np.maximum.at(highest, parent, numbers)
     whole = (numbers >= 1) & (numbers == np.floor(numbers))

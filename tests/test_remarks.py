@@ -56,6 +56,11 @@ def test_nested_groups_pass_in_silence(df):
     assert told(df, ["plate", "drug"]) == []
 
 
+def test_the_text_nan_as_a_label_is_no_number():
+    remarks = told(plates({"a": ["NaN", "x"], "b": ["NaN", "x"]}), ["plate", "drug"])
+    assert ["'NaN'" in one for one in remarks] == [True, True]  # as a missing label, and under both plates
+
+
 def test_our_cells_pass_in_silence():
     assert told(helpers.measurements(), ["day", "batch", "colony"]) == []
 
