@@ -101,9 +101,9 @@ def test_neals_own_funnel_is_half_found_and_the_steeper_one_not_at_all(tmp_path)
 def test_a_hundred_times_as_many_draws_are_still_too_low_and_halt(data, exact):
     """Lesson 3: HMC is right in the limit, and pays the missing mass back in long halts.
 
-    Over 12 seeds of 4 × 100,000 draws P(τ < 0.1) had mean 0.294 and sd 0.027, exact 0.3545, and was too low in
-    11: the mean of three is above 0.34 once in 700 times, settled once for a machine and a CmdStan, as the seeds
-    are fixed. The longest halt of a run had 1,100 to 17,000 draws.
+    Over 12 seeds of 4 × 100,000 draws P(τ < 0.1) had mean 0.294 and sd 0.027, exact 0.3545, and was too low
+    in 11: the mean of three is above 0.34 once in 700 times, settled once for a machine and a CmdStan, as the
+    seeds are fixed. The longest halt of a run had 1,100 to 17,000 draws.
     """
     found, halts = [], []
     for seed in (1, 2, 3):
