@@ -22,9 +22,9 @@ def names_of_this_machine() -> set[str]:
 def kinds(home: Path, checkout: Path, names: set[str]) -> dict[str, re.Pattern[bytes]]:
     """What to look for. (Emscripten's programs have a home, of a web_user.)"""
     patterns = {
-        "a home": rf"{re.escape(str(home))}\b|/root/\S|/home/(?!web_user)\w|/Users/\w|[A-Z]:\\+Users\b",
+        "a home": rf"{re.escape(str(home))}\b|/(?:root/\S|home/(?!web_user)\w|Users/\w)|[A-Z]:\\+Users\b",
         "the checkout": re.escape(str(checkout)) + r"\b",
-        "a temporary folder": r"/tmp/\w+|/var/folders/|/ipykernel_\d",
+        "a temporary folder": r"/(?:tmp/\w+|var/folders/|ipykernel_\d)",
         "a name": "|".join(rf"(?<!\w){re.escape(name)}(?!\w)" for name in names) or r"(?!)",
         "a secret": r"token=\w{16}|PRIVATE KEY-----|\bghp_\w{20}|\bpypi-AgE|\bAKIA[A-Z0-9]{16}",
         # of packages, whosoever's: where an index keeps its pages and files, and how tools are told of it

@@ -21,17 +21,21 @@ from waiting import wait_for
 sys.path.insert(0, str(COURSE / "book"))
 from handout import contents
 
-# How each kind looks where it gets out, in the output of a cell or in a page
+# How each kind looks where it gets out, in the output of a cell or in a page; put together here, so that
+# this file itself holds none
+MADE_UP = "https://example.org"
 PLANTED = {
-    "a home": "/home/ada/.cmdstan/cmdstan-2.27.0",
+    "a home": "/".join(["", "home", "ada", ".cmdstan", "cmdstan-2.27.0"]),
     "the checkout": f"{COURSE}/helpers/models.py",
-    "a temporary folder": "/tmp/tmpab12cd/centered.csv",
+    "a temporary folder": "/".join(["", "tmp", "tmpab12cd", "centered.csv"]),
     "a name": "written by lovelace-laptop",
     "a secret": "http://localhost:8888/lab?token=0123456789abcdef0123456789abcdef",
-    "a registry": "pip install --extra-index-url https://example.org/ bokeh",
-    "a registry, by its pages": "Looking in indexes: https://example.org:8443/root/mirror/simple",
-    "a registry, by its files": "Downloading https://files.example.org/ab/bokeh-3.10.whl",
-    "a registry, by its name": "npm http fetch GET 200 https://registry.example.org/d3-dsv",
+    "a registry": " ".join(["pip install", "--extra-index-url", f"{MADE_UP}/", "bokeh"]),
+    "a registry, by its pages": "Looking in indexes: " + "/".join([f"{MADE_UP}:8443", "mirror", "simple"]),
+    "a registry, by its files": "Downloading https://"
+    + ".".join(["files", "example", "org/ab/bokeh-3.10.whl"]),
+    "a registry, by its name": "npm http fetch GET 200 https://"
+    + ".".join(["registry", "example", "org/d3-dsv"]),
     "an e-mail address": "ada@example.org",
 }
 
