@@ -2,7 +2,7 @@
 
 ``make seeds`` writes both tables anew, for the cells of lesson 6. ``lessons/centering.csv`` is the map: one
 level of groups, more or less well measured, fitted centered and noncentered. ``lessons/weights.csv`` has the
-47 measurements, fitted with every node at a weight from 0, noncentered, to 1, centered.
+47 cells, fitted with every node at a weight from 0, noncentered, to 1, centered.
 """
 
 import hashlib
@@ -68,7 +68,7 @@ def map_row(size: int, ratio: float, seed: int) -> dict:
 
 
 def weight_row(weight: float, seed: int) -> dict:
-    """Fit the 47 measurements once."""
+    """Fit our 47 cells once."""
     tree = fit(seeds.cells(), weight, seed)
     tau, stats = tree["posterior"]["tau"].values, tree["sample_stats"]
     below = (tau < BELOW).astype(float)

@@ -17,7 +17,7 @@ LEVELS = ["day", "batch", "colony"]
 
 @cache
 def cells() -> dict:
-    """Return the dictionary of the 47 measurements."""
+    """Return the dictionary of our 47 cells."""
     return stan_data(measurements(), LEVELS, "y", remark=False)[0]
 
 

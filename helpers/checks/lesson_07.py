@@ -17,13 +17,13 @@ LEVELS = ["day", "batch", "colony"]
 
 @cache
 def cells() -> dict:
-    """Make the dictionary of the 47 measurements."""
+    """Make the dictionary of our 47 cells."""
     return stan_data(measurements(), levels=LEVELS, values="y", remark=False)[0]
 
 
 @cache
 def posterior(shared_tau: bool) -> ExactPosterior:
-    """Exact answer for the 47 measurements, with one τ for all levels or one for each."""
+    """Exact answer for our 47 cells, with one τ for all levels or one for each."""
     return exact_posterior(cells(), PRIOR, shared_tau=shared_tau, tolerance=1e-6)
 
 
