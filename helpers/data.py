@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from helpers.inputs import entries, flag, generator, is_number, is_whole, kind, nearest, shown
-from helpers.remarks import MISSING, about_labels, about_nesting
+from helpers.remarks import MISSING, about_missing, about_nesting, about_spelling
 
 # Names that Stan refuses: from the section "Reserved names" of its reference manual, and what the oldest
 # compiler we support (2.27) refuses beyond it, which is the words of C++.
@@ -27,6 +27,13 @@ static_cast switch template this thread_local throw try typeid typename union un
 wchar_t xor xor_eq fvar STAN_MAJOR STAN_MINOR STAN_PATCH STAN_MATH_MAJOR STAN_MATH_MINOR STAN_MATH_PATCH
 """
 
+
+# Text that means a number, and what has to be done to it; 4,930 is one of two
+_CHANGES = {
+    "[-+]?[0-9]*,[0-9]+": ".str.replace(',', '.')",
+    r"[-+]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?": ".str.replace_all(',', '')",
+    r"[-+]?[0-9]*\.?[0-9]+ *%": ".str.strip_chars(' %')",
+}
 
 _MOST = 100_000_000  # rows that simulate makes: some gigabytes
 
@@ -190,7 +197,7 @@ def stan_data(
         If groups look crossed, not nested: the same labels stand under every parent, or most of them under
         more than one, unless these just count from 1. If a level has as many groups as the one above: it
         stands in the wrong place, or names the same groups again. If a label means a missing one, such as
-        "NA". If labels differ only in spaces or case.
+        "NA". If labels differ only in spaces or case; then nothing is said of levels from there on.
 
     Examples
     --------
@@ -211,7 +218,7 @@ def stan_data(
 
     # Level by level, a node is a pair (parent, label). Ranks stand in for the labels, so that a pair fits
     # in one whole number, below N², and sorting the numbers sorts the paths.
-    parents, nodes, remarks = [], [], []
+    parents, nodes, remarks, misspelt = [], [], [], False
     node = np.zeros(df.height, dtype=np.int64)
     for k, level in enumerate(levels, start=1):
         labels = df[level].unique().sort()
@@ -220,8 +227,11 @@ def stan_data(
         pairs, node = _distinct(node * len(labels) + rank)
         parent, rank = np.divmod(pairs, len(labels))
         if remark:
-            remarks += about_labels(df[level], labels)
-            remarks += about_nesting(levels, k, parent, rank, labels)
+            spelling = about_spelling(labels)
+            misspelt |= bool(spelling)
+            remarks += about_missing(df[level], labels) + spelling
+            if not misspelt:  # or else the tree is not the one that is meant
+                remarks += about_nesting(levels, k, parent, rank, labels)
         parents.append(parent + 1)
         nodes.append(node + 1)
     for text in remarks:
@@ -297,8 +307,9 @@ def _check_labels(column: pl.Series) -> None:
     missing = ~column.is_not_nan().fill_null(False) if dtype.is_float() else column.is_null()
     if missing.any():
         row = missing.arg_max()
-        problem = f"is {column[row] or 'null'} in row {row}: drop the row or name its group"
-        raise ValueError(f"column {name!r} {problem}")
+        drop = "drop_nulls" if column[row] is None else "drop_nans"
+        remedy = f"name its group, or drop such rows with df = df.{drop}({name!r})"
+        raise ValueError(f"column {name!r} is {column[row] or 'null'} in row {row}: {remedy}")
 
 
 def _numbers(column: pl.Series) -> pl.Series:
@@ -324,14 +335,21 @@ def _remedy(column: pl.Series, row: int, bad: bool) -> str:
     """Say what to do about a column of values whose entry in a row is the first that is no number."""
     name, entry = repr(column.name), column[row]
     if column.dtype != pl.String:
-        return f"drop such rows with df.filter(pl.col({name}).is_finite())"
+        return f"drop such rows with df = df.filter(pl.col({name}).is_finite())"
     if entry is None:
-        return f"drop such rows with df.drop_nulls({name})"
-    if not bad:
-        strip = "" if entry == entry.strip() else ".str.strip_chars()"
-        return f"make numbers of the text, df = df.with_columns(pl.col({name}){strip}.cast(pl.Float64))"
-    if entry.strip() in MISSING:
-        return f"read the table with null_values={entry!r}, then drop such rows"
+        return f"drop such rows with df = df.drop_nulls({name})"
+    text = entry.strip()
+    if bad and text in MISSING:
+        return f"read the table with null_values={entry!r}, then df = df.drop_nulls({name})"
+    if bad and text[:1] in ("<", ">", "≤", "≥"):
+        return "this is a limit, for which the model has no place; without such rows the mean would be off"
+    strip = "" if entry == text else ".str.strip_chars()"
+    changes = [change for pattern, change in _CHANGES.items() if re.fullmatch(pattern, text)] if bad else [""]
+    makers = [f"df = df.with_columns(pl.col({name}){strip}{change}.cast(pl.Float64))" for change in changes]
+    if len(makers) == 2:
+        return f"if the comma is a decimal one, {makers[0]}; if it marks thousands, {makers[1]}"
+    if makers:
+        return f"make numbers of the text, {makers[0]}"
     return "correct the text, then cast the column to pl.Float64"
 
 

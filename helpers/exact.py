@@ -68,11 +68,11 @@ def exact_posterior(
     TypeError
         If `data` or `prior` is not a dictionary.
     ValueError
-        If an item of `data`, a prior or another argument is missing or malformed; if a prior is not given,
-        and that of the lessons is in clear conflict with the measurements; if there are too many levels with
-        a τ of their own; if no posterior exists, as all measurements of each group are equal; if a spread has
-        no standard deviation, as with a half-Cauchy prior and one group; or if the integral does
-        not reach the tolerance.
+        If an item of `data`, a prior or another argument is missing or malformed; if `data` has an item
+        ``sigma``, and `sigma` is not given; if a prior is not given, and that of the lessons does not suit
+        the measurements, as in `tree_data`; if there are too many levels with a τ of their own; if no
+        posterior exists, as all measurements of each group are equal; if a spread has no standard deviation,
+        as with a half-Cauchy prior and one group; or if the integral does not reach the tolerance.
 
     Examples
     --------

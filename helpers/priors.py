@@ -8,7 +8,9 @@ from helpers.inputs import entries, is_number, kind, nearest, shown
 
 PRIOR = {"theta": (10, 3), "tau": 5, "sigma": 5}  # of the lessons, in the unit of their 47 numbers
 
-_FAR = 3  # prior sds of θ, or scales of a spread: a half-normal spread is above 3 scales once in 370 times
+# In prior sds of θ: where a table of few groups lies further off, θ may come out beyond all of its numbers.
+_OFF = 1.5
+_FAR = 3  # in scales of a spread: a half-normal spread is above 3 of them once in 370 times
 _NARROW = 20  # a half-normal spread is below a twentieth of its scale once in 25 times
 
 
@@ -50,15 +52,15 @@ def refuse_conflict(prior: Mapping | None, y: np.ndarray, errors: np.ndarray | N
     Raises
     ------
     ValueError
-        If a prior was not given, and that of the lessons is in clear conflict with the measurements: their
-        mean is more than 3 sds from θ's, or their sd above 3 scales or below a twentieth. The message has
-        the line to write.
+        If a prior was not given, and that of the lessons does not suit the measurements: their mean is more
+        than 1.5 sds from θ's, or their sd above 3 scales or below a twentieth. The message has the line to
+        write.
     """
     given = dict(prior or {})
     wanted = [name for name in PRIOR if name not in given and (name != "sigma" or errors is None)]
     mean, sd, problems = float(np.mean(y)), _sd(y), []
     centre, width = PRIOR["theta"]
-    if "theta" in wanted and abs(mean - centre) > _FAR * width:
+    if "theta" in wanted and abs(mean - centre) > _OFF * width:
         problems.append(f"theta ~ Normal({centre}, {width}), but the measurements have mean {mean:.4g}")
     spreads = [name for name in wanted if name != "theta"]
     if spreads and sd > 0:

@@ -12,35 +12,41 @@ import polars as pl
 MISSING = ["", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "None", "none", "?", "-", "."]
 
 
-def about_labels(column: pl.Series, labels: pl.Series) -> list[str]:
-    """Remark on labels that mean a missing one, and on those that look alike.
-
-    Parameters
-    ----------
-    column
-        The labels of all rows.
-    labels
-        Its different labels.
-    """
-    if not (labels.dtype == pl.String or isinstance(labels.dtype, pl.Categorical | pl.Enum)):
+def about_missing(column: pl.Series, labels: pl.Series) -> list[str]:
+    """Remark on a label that means a missing one, given all rows of a level and its different labels."""
+    missing = [text for text in _texts(labels) if text.strip() in MISSING]
+    if not missing:
         return []
-    name, texts = column.name, labels.cast(pl.String).to_list()
-    found, seen = [], {}
-    if missing := [text for text in texts if text.strip() in MISSING]:
-        row = column.cast(pl.String).is_in(missing).arg_max()
-        found.append(
-            f"column {name!r} has {column[row]!r} in row {row}, which makes a group of that name: if the "
-            "label is missing, drop the row or name its group"
-        )
-    for text in texts:
+    name, row = repr(column.name), column.cast(pl.String).is_in(missing).arg_max()
+    label = repr(column[row])
+    return [
+        f"column {name} has {label} in row {row}, which makes a group of that name: if the label is missing, "
+        f"name its group, or drop such rows with df = df.filter(pl.col({name}) != {label})"
+    ]
+
+
+def about_spelling(labels: pl.Series) -> list[str]:
+    """Remark on labels that look alike, given the different labels of a level."""
+    seen = {}
+    for text in _texts(labels):
         seen.setdefault(re.sub(r"\s+", " ", text.strip()).casefold(), []).append(text)
-    if alike := [group for group in seen.values() if len(group) > 1]:
-        more = f", and {len(alike) - 1} more such labels" if len(alike) > 1 else ""
-        found.append(
-            f"column {name!r} has {alike[0][0]!r} and {alike[0][1]!r}{more}: they differ only in spaces or "
-            "case, and are different groups; if they are meant to be one, write them alike"
-        )
-    return found
+    alike = [group for group in seen.values() if len(group) > 1]
+    if not alike:
+        return []
+    *others, last = map(repr, alike[0])
+    more = f", and {len(alike) - 1} more such labels" if len(alike) > 1 else ""
+    name, one = repr(labels.name), r".str.replace_all(r'\s+', ' ').str.strip_chars().str.to_lowercase()"
+    return [
+        f"column {name} has {', '.join(others)} and {last}{more}: they differ only in spaces or case, and "
+        "are different groups; if they are meant to be one, "
+        f"df = df.with_columns(pl.col({name}).cast(pl.String){one})"
+    ]
+
+
+def _texts(labels: pl.Series) -> list[str]:
+    """List the labels that are text."""
+    is_text = labels.dtype == pl.String or isinstance(labels.dtype, pl.Categorical | pl.Enum)
+    return labels.cast(pl.String).to_list() if is_text else []
 
 
 def about_nesting(

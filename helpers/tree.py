@@ -61,9 +61,9 @@ def tree_data(
     ValueError
         If an item of `data` is missing or malformed, a prior is, or a weight, or if `shared_tau` or
         `write_nodes` is neither true nor false. The message names the item, the node or the level, and the
-        remedy. If a prior is not given, and that of the lessons is in clear conflict with the measurements:
-        their mean is more than 3 sds from θ's, or their sd is above 3 scales of the spreads or below a
-        twentieth. The message has the line to write.
+        remedy. If a prior is not given, and that of the lessons does not suit the measurements: their mean is
+        more than 1.5 sds from θ's, or their sd is above 3 scales of the spreads or below a twentieth. The
+        message has the line to write.
 
     Examples
     --------
@@ -321,7 +321,15 @@ def _read(data: Mapping, values: str, sigma) -> tuple:
     for name in ("J_1", "index_1", values):
         if name not in data:
             near, there = nearest(name, data) if name == values else "", ", ".join(map(str, data))
-            raise ValueError(f"no {name!r}{near} in the data, which has {there}: see helpers.stan_data")
+            remedy = (
+                "give values=..., the item of the measurements" if name == values else "see helpers.stan_data"
+            )
+            raise ValueError(f"no {name!r}{near} in the data, which has {there}: {remedy}")
+    if sigma is None and "sigma" in data and values != "sigma":
+        raise ValueError(
+            "'sigma' of the data would not be used: if it holds known errors, helpers.exact_posterior takes "
+            "them as sigma=data['sigma']; if not, leave it out of the data"
+        )
     levels = data.keys() - {values}  # which may be called J_2 themselves
     K = next(k for k in range(1, len(data) + 1) if f"J_{k + 1}" not in levels)
     y = floats(data[values], repr(values))

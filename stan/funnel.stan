@@ -1,5 +1,5 @@
 /*
- * Neal's funnel: the geometry of a hierarchical model with nothing else in the way.
+ * A funnel, after Neal: the geometry of a hierarchical model with nothing else in the way.
  *
  *   log_tau ~ Normal(0, 3)
  *   x       ~ Normal(0, exp(log_tau))

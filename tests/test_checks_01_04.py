@@ -124,6 +124,9 @@ def test_01_4_right():
     ordered = LEAVES.with_columns(pl.col("plot").cast(pl.Enum(["north", "south", "east"])))
     says("01.4", (ordered, PLANTS[1], [1, 1, 2, 2, 3]), "stan_data agrees", right=True)
     says("01.4", (*PLANTS, [1, 1, 2, 2, 3]), r"same shape; stan_data, .*\[1, 2, 2, 3, 3\]", right=True)
+    upside_down = [1, 1, 1, 2, 2]  # a and b in every plot, plots in every plant
+    answer = (LEAVES, ["plant", "plot"], upside_down)
+    says("01.4", answer, "But read what it remarks on", right=True)
     cells = (helpers.measurements(), LEVELS)
     says("01.4", (*cells, helpers.stan_data(*cells, "y")[0]["index_1"]), "stan_data agrees", right=True)
 
@@ -335,6 +338,7 @@ def test_02_2_right():
             "from 0",
         ),
         (lambda s: (day(s, 1) > day(s, 2)).sum(), "what share"),
+        (lambda s: (day(s, 1) > day(s, 2)).sum() / 4000, "another number of draws"),
         (lambda s: float(day(s, 1).mean() > day(s, 2).mean()), "two means"),
         (lambda s: 0.55, "same of two different"),
         (lambda s: (day(s, 1) > helpers.draws(s, "theta")).mean(), "In what share"),
@@ -472,6 +476,8 @@ def test_03_1_right():
     [
         (lambda chain: arviz.rhat(chain.reshape(-1, 2).T, method="identity"), "draws 1, 3, 5"),
         (lambda chain: arviz.rhat(chain[None]), "nan: R-hat needs"),
+        (lambda chain: arviz.rhat(chain), "an array with two rows"),
+        (lambda chain: arviz.rhat(chain[:500]), "an array with two rows"),
         (lambda chain: 1.0, "jumps halfway"),
         (lambda chain: arviz.rhat(np.array([chain[:333], chain[-333:]])), "leave no draw out"),
         (lambda chain: 1 + abs(chain[500:].mean() - chain[:500].mean() > 5), "climbs all the time"),
@@ -488,7 +494,7 @@ def test_03_1_wrong(mistake, words):
     [
         (0.159, "perfect sampler"),
         (0.3, "More than there is"),
-        (0.12, "only by a little"),
+        (0.12, "half of it or more"),
         (16, "0 to 1|0 and 1"),
     ],
 )
@@ -567,6 +573,8 @@ def test_03_4_doubt_without_an_alarm(own):
 
 def test_03_4_other_samples(own, data):
     says("03.4", (own, perfect(data), True), "of another fit")
+    elsewhere = with_tau(perfect(own), lambda tau: tau + 0.5)  # as of a table of the same shape
+    says("03.4", (own, elsewhere, True), r"mean of τ is \d\d MCSEs off")
 
 
 # Lesson 4
@@ -604,6 +612,7 @@ def test_04_2_right():
     says("04.2", {"0.1": 3, "1": 0.3, "10.0": 0.03}, "falls as τ grows", right=True)
     says("04.2", {0.3 / 3: 3, np.int64(1): 0.3, 10: pl.Series([0.03])}, "falls as τ grows", right=True)
     says("04.2", widths(lambda tau: (1 + (tau / 0.3) ** 2) ** -0.5), "With the prior", right=True)
+    says("04.2", {0.1: 1, 1: 0.3, 10: 0.03}, "With the prior", right=True)
 
 
 @pytest.mark.parametrize(

@@ -171,6 +171,27 @@ def test_05_4_wants_a_path_and_the_names_it_asks_for(edited):
     wrong("05.4", nameless, "'theta_1", "names")
 
 
+@pytest.mark.parametrize(
+    ("tau", "given", "words"), [(0.02, (1, 1), "means of study 2"), (0.3, (3,), "twice")]
+)
+def test_05_5_wrong_means_that_lie_close_to_the_right_ones(tau, given, words):
+    """All lie within a tenth of a posterior sd, as far as draws may be off."""
+    y, sigma = [0.2, 0.3, 0.1, 0.5, 0.35], [0.2, 0.15, 0.3, 0.25, 0.2]
+    data = lesson_05.one_level(y, sigma)
+    posts = [helpers.exact_posterior(data, {"theta": (0, 1), "tau": x}, sigma=sigma) for x in (tau, 3 * tau)]
+    answer = {"y": y, "sigma": sigma, "theta": (0, 1), "tau": tau}
+    answer["above"] = [1 - post.cdf("theta", 0) for post in posts]
+    means = [post.mean("theta_1") for post in posts]
+    right("05.5", answer | {"extreme": [mean[3] for mean in means]})
+    # study 2 under both priors, or study 4 under the first one only
+    extreme = (
+        [means[0][given[0]]] * 2 if len(given) == 1 else [m[j] for m, j in zip(means, given, strict=True)]
+    )
+    for x, mean, post in zip(extreme, means, posts, strict=True):
+        assert abs(x - mean[3]) < 0.1 * post.sd("theta_1[4]")
+    wrong("05.5", answer | {"extreme": extreme}, words)
+
+
 def test_05_5_own_data():
     y, sigma = [0.9, 0.1, 0.5, 1.6, 0.4, 0.7], [0.3, 0.4, 0.2, 0.6, 0.3, 0.4]
     data = lesson_05.one_level(y, sigma)

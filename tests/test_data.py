@@ -237,11 +237,17 @@ def refused(message, function, *args, error=ValueError, **kwargs):
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        (["a", None, None], "column 'g' is null in row 1: drop the row or name its group"),
-        ([1, 2, None], "column 'g' is null in row 2: drop"),
-        ([1.0, float("nan"), None], "column 'g' is nan in row 1: drop"),
-        ([1.0, None, float("nan")], "column 'g' is null in row 1: drop"),
-        ([None] * 3, "column 'g' is null in row 0: drop"),
+        (
+            ["a", None, None],
+            "column 'g' is null in row 1: name its group, or drop such rows with df = df.drop_nulls('g')",
+        ),
+        ([1, 2, None], "column 'g' is null in row 2: name"),
+        (
+            [1.0, float("nan"), None],
+            "column 'g' is nan in row 1: name its group, or drop such rows with df = df.drop_nans('g')",
+        ),
+        ([1.0, None, float("nan")], "column 'g' is null in row 1: name"),
+        ([None] * 3, "column 'g' is null in row 0: name"),
         ([[1], [2], [3]], "column 'g' is List(Int64) from row 0 on: give text or whole numbers"),
     ],
 )
@@ -252,7 +258,7 @@ def test_missing_labels_are_refused_and_located(labels, message):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ([1.0, None, None], "value column 'y' is null in row 1: drop such rows with df.filter"),
+        ([1.0, None, None], "value column 'y' is null in row 1: drop such rows with df = df.filter"),
         ([1, 2, None], "value column 'y' is null in row 2: drop"),
         ([1.0, float("nan"), 1.0], "value column 'y' is nan in row 1: drop"),
         ([1.0, 2.0, float("inf")], "value column 'y' is inf in row 2: drop"),
@@ -261,6 +267,10 @@ def test_missing_labels_are_refused_and_located(labels, message):
         (["1", "n.a.", "?"], "value column 'y' is 'n.a.' in row 1: correct the text, then cast"),
         (["1", "2", "two\nlines"], "value column 'y' is 'two\\nlines' in row 2: correct"),
         (["1", "2", "3"], "value column 'y' is '1' in row 0: make numbers of the text, df = "),
+        (
+            ["1", "<0.5", "2"],
+            "value column 'y' is '<0.5' in row 1: this is a limit, for which the model has no",
+        ),
         ([datetime.date(2025, 1, 1)] * 3, "value column 'y' is Date from row 0 on: give numbers"),
         ([[1.0]] * 3, "value column 'y' is List(Float64) from row 0 on: give numbers"),
     ],

@@ -32,7 +32,7 @@ class Plant(enum.Enum):
 
 
 def a_frame():
-    return pl.DataFrame({"g": ["a", "a", "b"], "h": [1, 2, 1], "y": [1.0, 2.0, 4.0]})
+    return pl.DataFrame({"g": ["a", "a", "b"], "h": [1, 2, 1], "y": [8.0, 9.0, 11.0]})
 
 
 def some_samples(**more):
@@ -313,8 +313,8 @@ def test_columns_of_every_type_are_read_right_or_refused(kind):
 def test_one_row_and_one_group_are_enough():
     df = a_frame()[:1]
     data, _ = helpers.stan_data(df, ["g", "h"], "y")
-    assert (data["N"], data["J_1"], data["J_2"], data["y"].tolist()) == (1, 1, 1, [1.0])
-    assert helpers.tree_data(data)["y_mean"].tolist() == [1.0]
+    assert (data["N"], data["J_1"], data["J_2"], data["y"].tolist()) == (1, 1, 1, [8.0])
+    assert helpers.tree_data(data)["y_mean"].tolist() == [8.0]
     assert helpers.exact_posterior(data).accuracy < 1e-8
     helpers.draw_tree(df, ["g", "h"])
 
@@ -474,7 +474,7 @@ def test_ranks_that_cannot_be_are_refused(table, message):
 
 def test_numbers_of_another_fit_are_refused():
     separate = helpers.tree_data(
-        {"J_1": 1, "J_2": 2, "index_1": [1, 1], "index_2": [1, 1, 2], "y": [1, 2, 4]}, shared_tau=False
+        {"J_1": 1, "J_2": 2, "index_1": [1, 1], "index_2": [1, 1, 2], "y": [8, 9, 11]}, shared_tau=False
     )
     assert "the samples have 1 τ, the data 2" in refused(helpers.unflatten, some_flat_samples(), separate)
 

@@ -98,6 +98,14 @@ def test_a_label_that_means_a_missing_one_is_remarked_on(label):
         assert f"column 'site' has {label!r} in row 2, which makes a group of that name" in remark
 
 
+def test_levels_below_misspelt_labels_are_not_remarked_on():
+    """Four sites for two make as many plots as sites, and the advice to swap them would be wrong."""
+    df = pl.DataFrame({"site": ["North", "north", "NORTH ", "south"], "plot": [*"abab"], "y": [1.0, 2, 3, 4]})
+    [remark] = told(df, ["site", "plot"])
+    assert "'NORTH ', 'North' and 'north': they differ only in spaces or case" in remark
+    assert len(told(df, ["plot", "site"])) == 1
+
+
 @pytest.mark.parametrize("other", ["north ", " north", "North", "NORTH", "north\t"])
 def test_labels_that_look_alike_are_remarked_on(other):
     df = pl.DataFrame({"site": ["north", other, "south"], "y": [1.0, 2.0, 3.0]})
@@ -162,9 +170,14 @@ def test_the_remedies_for_spaces_after_commas_work_when_pasted():
 
 
 def pasted(error, df) -> pl.DataFrame:
+    """What the line at the end of an error makes of a frame."""
+    return after(str(error.value), df)
+
+
+def after(message: str, df) -> pl.DataFrame:
     """What the line at the end of a message makes of a frame."""
     scope = {"df": df, "pl": pl}
-    exec("df = " + str(error.value).partition("df = ")[2], scope)
+    exec("df = " + message.partition("df = ")[2], scope)
     return scope["df"]
 
 
@@ -176,14 +189,57 @@ def test_the_remedies_for_missing_numbers_work_one_by_one():
     with pytest.raises(ValueError, match="'site' is null in row 2"):
         stan_data(df, ["site", "plot"], "y")
     df = df.with_columns(pl.col("site").fill_null("unknown"))
-    with pytest.raises(ValueError, match="'y' is null in row 1: drop such rows with "):
+    with pytest.raises(ValueError, match="'y' is null in row 1: drop such rows with ") as error:
         stan_data(df, ["site", "plot"], "y")
-    assert stan_data(df.filter(pl.col("y").is_finite()), ["site", "plot"], "y")[0]["N"] == 3
+    assert stan_data(pasted(error, df), ["site", "plot"], "y")[0]["N"] == 3
+
+
+@pytest.mark.parametrize(
+    ("texts", "numbers"),
+    [
+        (["11,5", "-9,25", "10"], [11.5, -9.25, 10]),
+        (["1,234.5", "998", "-1,000,000"], [1234.5, 998, -1e6]),
+        (["12", "1,000,000", "2,000"], [12, 1e6, 2000]),
+        (["3.81%", "4 %", "5"], [3.81, 4, 5]),
+        ([" 3.81%", " 4", "5 "], [3.81, 4, 5]),
+    ],
+)
+def test_the_remedy_for_numbers_in_another_notation_works_when_pasted(texts, numbers):
+    df = pl.DataFrame({"g": ["a", "a", "b"], "y": texts})
+    with pytest.raises(ValueError, match="make numbers of the text, ") as error:
+        stan_data(df, "g", "y")
+    assert stan_data(pasted(error, df), "g", "y")[0]["y"].tolist() == numbers
+
+
+def test_a_comma_with_three_digits_after_it_is_asked_about():
+    df = pl.DataFrame({"g": ["a", "b"], "y": ["4,930", "5,100"]})
+    with pytest.raises(ValueError, match="'4,930' in row 0: if the comma is a decimal one, ") as error:
+        stan_data(df, "g", "y")
+    decimal, thousands = str(error.value).split("; if it marks thousands, ")
+    for line, first in [(decimal, 4.93), (thousands, 4930)]:
+        assert stan_data(after(line, df), "g", "y")[0]["y"][0] == first
+
+
+def test_the_remedies_for_labels_work_when_pasted():
+    df = pl.DataFrame({"site": ["North", "north ", "NA", None, "south"], "y": [1.0, 2, 3, 4, 5]})
+    with pytest.raises(ValueError, match="column 'site' is null in row 3: name its group, or drop") as error:
+        stan_data(df, "site", "y")
+    missing, alike = told(pasted(error, df), "site")
+    for remark in (missing, alike):
+        df = after(remark.removesuffix(" (remark=False, if it is as you mean it)"), df)
+    _, labelled = stan_data(df.drop_nulls(), "site", "y")
+    assert labelled["site"].to_list() == ["north", "north", "south"]
+    df = pl.DataFrame({"g": [1.0, float("nan"), 2.0], "y": [1.0, 2, 3]})
+    with pytest.raises(ValueError, match="column 'g' is nan in row 1: name its group, or drop") as error:
+        stan_data(df, "g", "y")
+    assert stan_data(pasted(error, df), "g", "y")[0]["N"] == 2
 
 
 def test_missing_text_is_dropped_as_the_remedy_says():
     df = pl.DataFrame({"g": ["a", "a", "b"], "y": ["1", None, "2"]})
-    with pytest.raises(ValueError, match=r"'y' is null in row 1: drop such rows with df.drop_nulls\('y'\)"):
+    with pytest.raises(
+        ValueError, match=r"'y' is null in row 1: drop such rows with df = df.drop_nulls\('y'\)"
+    ):
         stan_data(df, "g", "y")
     with pytest.raises(ValueError, match="'y' is '1' in row 0: make numbers of the text, ") as error:
         stan_data(df.drop_nulls("y"), "g", "y")

@@ -429,7 +429,7 @@ def test_weights_are_written_out_for_every_node(data):
         ({"weight": 1.5}, "weight of node 1 of level 1 is 1.5: give 0 to 1"),
         ({"weight": [0, -0.1, 0]}, "weight of node 1 of level 2 is -0.1: give 0 to 1"),
         ({"weight": [0, 0, [*[0.5] * 16, np.nan]]}, "weight of node 17 of level 3 is nan: give 0 to 1"),
-        ({"values": "x"}, "no 'x' in the data, which has .*: see helpers.stan_data"),
+        ({"values": "x"}, "no 'x' in the data, which has .*: give values="),
     ],
 )
 def test_malformed_options_are_refused(data, options, message):

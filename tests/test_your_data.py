@@ -32,7 +32,7 @@ def in_python(case: dict, told: dict) -> tuple[dict, list[str]]:
 
 WORDS = {
     "missing": "column {column} has {0} in row ",
-    "alike": "column {column} has {0} and {1}",
+    "alike": "column {column} has {all}",
     "order": r"level \d+ \({column}\) has as many groups as level .* if it is the outer level",
     "again": r"level \d+ \({column}\) has as many groups as level .* if it names the same groups again",
     "crossed": "labels of {column} stand under .* if {0} is the same thing",
@@ -43,7 +43,8 @@ def in_words_of_python(remark: dict, schema: dict) -> str:
     """Say in a regular expression what Python has to say where the page makes a remark."""
     make = {"String": str, "Int64": int, "Float64": float}[schema[remark["column"]]]
     labels = [re.escape(repr(make(label))) for label in remark["labels"]]
-    return WORDS[remark["rule"]].format(*labels, column=re.escape(repr(remark["column"])))
+    listed = " and ".join(filter(None, [", ".join(labels[:-1]), *labels[-1:]]))
+    return WORDS[remark["rule"]].format(*labels, all=listed, column=re.escape(repr(remark["column"])))
 
 
 def agree(case: dict, told: dict):
@@ -86,6 +87,9 @@ SOUND = {
     ),
     "missing labels": case("g,y\nNA,1\n,2\nb,3\n#N/A,4\nna,5\n", **ONE),
     "labels that look alike": case("g,y\nnorth  sea,1\nNorth Sea,2\nb,3\nB,4\n", **ONE),
+    "three labels that look alike, and a tree that is none": case(
+        "a,b,y\nNorth,x,1\nnorth,y,2\nNORTH,x,3\nsouth,y,4\n", **TWO
+    ),
     "crossed": case(
         "a,b,y\n" + "".join(f"{p},{d},{i}\n" for i, (p, d) in enumerate(["aX", "aY", "bX", "bY"])), **TWO
     ),

@@ -31,13 +31,16 @@ globalThis.course ??= {};
     }
     const several = [...alike.values()].filter((group) => group.length > 1);
     if (several.length) {
-      const [[a, b]] = several;
+      const [labels] = several;
+      const quoted = labels.map((label) => `“${label}”`);
       const more = several.length > 1 ? `, and ${several.length - 1} more such labels,` : "";
       found.push({
         rule: "alike",
         column: name,
-        labels: [a, b],
-        text: `“${a}” and “${b}”${more} in “${name}” are different groups. If they are meant to be one, write them alike.`,
+        labels,
+        text:
+          `${quoted.slice(0, -1).join(", ")} and ${quoted.at(-1)}${more} in “${name}” are different groups. If they ` +
+          "are meant to be one, write them alike.",
       });
     }
     return found;
@@ -130,7 +133,8 @@ globalThis.course ??= {};
     const found = [];
     for (const i of levels.keys()) {
       found.push(...aboutLabels(table.columns[i], missing));
-      if (i) found.push(...aboutNesting(tree, levels, i + 1));
+      const misspelt = found.some(({ rule }) => rule === "alike"); // which makes another tree
+      if (i && !misspelt) found.push(...aboutNesting(tree, levels, i + 1));
     }
     if (tree.sizes[0] === 2) {
       found.push({

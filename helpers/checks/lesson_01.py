@@ -1,5 +1,6 @@
 """Checks of lesson 1: trees, index arrays, covariances, and a small program that simulates."""
 
+import warnings
 from collections.abc import Mapping
 
 import numpy as np
@@ -111,7 +112,9 @@ def own_tree(answer) -> str:
     index = answers.whole(index, "index_1, as the third of three, as a list of whole numbers")
     levels = [levels] if isinstance(levels, str) else levels
     column = "value_"  # of no interest; stan_data wants one
-    data, _ = stan_data(df.with_columns(pl.lit(0.0).alias(column)), levels, column, remark=False)
+    with warnings.catch_warnings(record=True) as remarks:
+        warnings.simplefilter("always")
+        data, _ = stan_data(df.with_columns(pl.lit(0.0).alias(column)), levels, column)
     levels = list(levels)
     if len(levels) < 2:
         raise Again(
@@ -127,8 +130,11 @@ def own_tree(answer) -> str:
         raise Again(f"{levels[-1]!r} names every row: no group has two measurements. Is it a level at all?")
     _points_upwards("index_1", index, above=sizes[0], below=sizes[1])
     if np.array_equal(index, data["index_1"]):
+        agreed = f"{sizes[0]} groups of {levels[0]!r}, {sizes[1]} of {levels[1]!r}, and stan_data agrees"
         return (
-            f"{sizes[0]} groups of {levels[0]!r}, {sizes[1]} of {levels[1]!r}, and stan_data agrees with you."
+            f"{agreed} with you. But read what it remarks on when you call it."
+            if remarks
+            else f"{agreed} with you."
         )
     if sorted(np.bincount(index)) == sorted(np.bincount(data["index_1"])):
         return (

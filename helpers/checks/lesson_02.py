@@ -79,6 +79,8 @@ def brighter(answer) -> str:
         raise Again("A probability lies between 0 and 1: this is in per cent.")
     if is_near(lambda monday, thursday, _: (monday > thursday).sum()):
         raise Again("You count draws: what share of all draws is it?")
+    if is_near(lambda monday, thursday, _: (monday > thursday).sum() / 4000):
+        raise Again("You divide by 4,000, but these samples have another number of draws: use .mean().")
     if is_near(lambda monday, thursday, _: monday.mean() > thursday.mean()):
         raise Again(
             "You compare two means, and lose how uncertain they are. Compare draw by draw, then average."

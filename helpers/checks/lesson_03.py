@@ -24,10 +24,15 @@ def one_chain(answer) -> str:
         "strays": steady + 9 * ((np.arange(1000) >= 340) & (np.arange(1000) < 500)),
         "alternates": steady + np.tile([0, 9], 500),
     }
-    rhat = {
-        name: answers.number(halves(chain), "a function that returns one number", nan=True)
-        for name, chain in chains.items()
-    }
+    try:
+        rhat = {
+            name: answers.number(halves(chain), "a function that returns one number", nan=True)
+            for name, chain in chains.items()
+        }
+    except ValueError as error:
+        if "axes" not in str(error):  # as ArviZ says of an array with one dimension
+            raise
+        raise Again("ArviZ cannot use that: R-hat needs an array with two rows, one for each half.") from None
     if any(np.isnan(value) for value in rhat.values()):
         raise Again("Your function says nan: R-hat needs an array with two rows, one for each half.")
     if not np.isclose(halves(1000 * steady), rhat["steady"], atol=0.01):
@@ -63,11 +68,12 @@ def neals_funnel(answer) -> str:
         raise Again("More than there is? Narrow places are hard to enter; that is what keeps a sampler out.")
     if share > 0.8 * truth:
         raise Again(
-            "This is what a perfect sampler finds. Would one step size do for the mouth and for the neck?"
+            "This is about what a perfect sampler finds. Would one step size do for the mouth and the neck?"
         )
     if share > truth / 2:
         raise Again(
-            "Fewer, but only by a little? Work out how much narrower the neck is at −3 than the mouth at 3."
+            "Fewer, but still half of it or more? Work out how much narrower the neck is at −3 than the "
+            "mouth at 3."
         )
     return "Far fewer. Run it, and note which of the alarms tell you so."
 
@@ -121,6 +127,12 @@ def diagnosis(answer) -> str:
     if not trust and not (alarms or places or deep):
         raise Again("None of the alarms of the table sounds for τ. What makes you doubt these draws?")
     error = tau.mean() - exact.mean("tau")
+    off = abs(error) / arviz.mcse(tau)
+    if trust and off > programs.TOO_FAR:
+        raise Again(
+            f"No alarm sounds, and yet the mean of τ is {off:.0f} MCSEs off the exact one. Do the samples "
+            "belong to other data, or to another prior? Or is there a place that no chain has seen?"
+        )
     heard = f"{alarms} of four alarms sound, with {places} divergences. Exactly"
-    in_mcse = f", {abs(error) / arviz.mcse(tau):.1f} MCSEs" if alarms == 0 else ""
+    in_mcse = f", {off:.1f} MCSEs" if alarms == 0 else ""
     return f"{heard}, the mean of τ is {exact.mean('tau'):.3f}; your draws are off by {error:+.3f}{in_mcse}."

@@ -55,8 +55,8 @@ def upside_down(answer) -> str:
     wanted = "a dictionary {0.1: …, 1: …, 10: …} of standard deviations"
     widths = [answers.number(x, wanted) for x in answers.items(answer, taus, wanted)]
 
-    def is_near(other):
-        return np.allclose(widths, [other(tau) for tau in taus], rtol=0.03)
+    def is_near(other, tolerance=0.03):
+        return np.allclose(widths, [other(tau) for tau in taus], rtol=tolerance)
 
     if is_near(lambda tau: s):
         raise Again("This is how closely the mean is known. The offset is measured in units of τ.")
@@ -66,7 +66,7 @@ def upside_down(answer) -> str:
         raise Again("Upside down. If the mean is known to within 0.3, how many τ is that?")
     if is_near(lambda tau: 1.0):
         raise Again("This is the prior of the offset. What do the data add, when τ is large?")
-    if is_near(lambda tau: 1 / np.sqrt(1 + (tau / s) ** 2)):
+    if is_near(lambda tau: 1 / np.sqrt(1 + (tau / s) ** 2), 0.06):  # 1, 0.3 and 0.03 if rounded
         return (
             "With the prior, the width is 1 for small τ, and falls as 1/τ for large: a funnel, upside down."
         )

@@ -201,6 +201,14 @@ def own_data(answer) -> str:
     posts = [exact_posterior(data, prior | {"tau": scale * tau}, sigma=sigma) for scale in (1, 3)]
     away = abs(y - y.mean())
     studies = np.flatnonzero(np.isclose(away, away.max()))
+
+    def is_exactly(study):
+        means = [post.mean("theta_1")[study] for post in posts]
+        return np.allclose(extreme, means, rtol=0.001, atol=0)
+
+    others = list(filter(is_exactly, range(len(y))))
+    if others and not set(others) & set(studies):
+        raise Again(_of_another(f"'extreme' has the means of study {others[0] + 1}"))
     for label, post, mean, p in zip(["tau", "3 tau"], posts, extreme, above, strict=True):
         means, near = post.mean("theta_1"), 0.1 * post.sd("theta_1")  # draws will do for an answer
         if not any(isclose(mean, means[study], abs_tol=near[study]) for study in studies):
@@ -210,6 +218,8 @@ def own_data(answer) -> str:
             raise Again(f"With {label}, 'above' is the probability of an effect below zero.")
         if not isclose(p, truth, abs_tol=0.02):
             raise Again(f"With {label}, 'above' is not the probability that theta is above 0.")
+    if extreme[0] == extreme[1] and not is_exactly(studies[0]):
+        raise Again("'extreme' has one number twice: the second is for a prior of τ three times as wide.")
     study = studies[0]
     shrunk = [abs(post.mean("theta_1")[study] - y[study]) / sigma[study] for post in posts]
     return (
@@ -225,8 +235,12 @@ def _explain_extreme(label, mean, y, means, study):
         raise Again(f"With {label}, 'extreme' is by how much it shrinks: give the mean that it shrinks to.")
     others = [j + 1 for j in range(len(y)) if j != study and isclose(mean, means[j], rel_tol=0.005)]
     if others:
-        raise Again(
-            f"With {label}, 'extreme' is the mean of study {others[0]}. Counted from 1, as the names of the "
-            "parameters are, which lies furthest from the plain average?"
-        )
+        raise Again(_of_another(f"With {label}, 'extreme' is the mean of study {others[0]}"))
     raise Again(f"With {label}, 'extreme' is not the exact mean. Are y, sigma and the priors those you used?")
+
+
+def _of_another(found):
+    return (
+        f"{found}. Counted from 1, as the names of the parameters are, which lies furthest from the plain "
+        "average?"
+    )

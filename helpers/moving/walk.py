@@ -152,7 +152,7 @@ def walk(noncentered: bool = False) -> bokeh.models.LayoutDOM:
 
     right = panel(
         x_range=(-1, MOVES + 1), y_range=(SHOWN[0] / 2, SHOWN[1] * 4), y_axis_type="log",
-        x_axis_label="move", y_axis_label="energy error |H − H₀|",
+        x_axis_label="move", y_axis_label="energy error",
     )  # fmt: skip
     right.add_layout(
         bokeh.models.Span(location=LIMIT, dimension="width", line_dash="dashed", line_color=COLORS[5])

@@ -78,7 +78,7 @@ def test_diagnostics_tell_the_two_programs_apart(centered, noncentered):
         assert arviz.rhat(tree["posterior"]["tau"].values) < 1.02
 
 
-def test_neals_own_funnel_is_half_found_and_the_steeper_one_not_at_all(tmp_path):
+def test_a_funnel_of_neals_spread_is_half_found_and_the_steeper_not_at_all(tmp_path):
     """Lesson 3: 16% lie a standard deviation below the mean; the sampler finds half of it, or nothing.
 
     Over 40 seeds the shares found in Neal's funnel had mean 0.081 and sd 0.080, so that the mean of 40 lies
