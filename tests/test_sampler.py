@@ -37,6 +37,13 @@ def scripts(tmp_path_factory) -> Path:
     return folder
 
 
+def test_what_pages_load_carries_the_licences_of_what_is_in_it(scripts):
+    for name in PROGRAMS:
+        text = (scripts / f"{name}.js").read_text("utf-8")
+        for owner in ["Stan Developers and their Assignees", "Eigen", "Boost Software License", "Tencent"]:
+            assert owner in text, (name, owner)
+
+
 def data_of(program: str) -> dict:
     """Data that a program reads, ready for JSON."""
     if program == "funnel":

@@ -100,11 +100,23 @@ def includes(cmdstan: Path, scratch: Path) -> list[str]:
     return [word for folder in folders for word in ("-isystem", str(folder))]
 
 
+def licences(cmdstan: Path) -> str:
+    """Put the licences of all that is compiled in into a comment, as they ask to be handed on with it."""
+    math = cmdstan / "stan" / "lib" / "stan_math"
+    files = [cmdstan / "LICENSE", cmdstan / "stan" / "LICENSE.md", math / "LICENSE.md"]
+    files += [math / "licenses" / f"{name}-license.txt" for name in ("eigen", "boost", "sundials")]
+    texts = [f"{path.relative_to(cmdstan)}\n\n{path.read_text('utf-8').strip()}" for path in files]
+    for header in cmdstan.glob("lib/rapidjson_*/rapidjson/rapidjson.h"):  # which has no file for it
+        texts.append(header.read_text("utf-8").partition("#ifndef")[0].strip())
+    text = f"\n\n{'-' * 80}\n".join(texts).replace("*/", "* /")
+    return f"/* Stan, and what it is built on, compiled from the sources of CmdStan 2.27.\n\n{text}\n*/\n"
+
+
 def key(program: Path, cmdstan: Path, compiler: str) -> str:
     """Hash of all that a compiled program depends on."""
     files = [program, *sorted(program.parent.glob("*.stanfunctions"))]
     files += [HERE / name for name in ("driver.cpp", "serial_tbb.h")]
-    digest = hashlib.sha256(f"{cmdstan} {compiler} {FLAGS} {COMPILE} {LINK}".encode())
+    digest = hashlib.sha256(f"{cmdstan} {compiler} {FLAGS} {COMPILE} {LINK} with licences".encode())
     for path in files:
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:16]
@@ -136,6 +148,7 @@ def build(programs: list[Path], out: Path = OUT) -> None:
         ):
             scratch = Path(folder)
             flags = [*FLAGS, *COMPILE, *includes(sources, scratch)]
+            credit = licences(sources)
             link = [*FLAGS, *(f"-s{name}={value}" for name, value in LINK.items())]
             for program in missing:  # first, as it takes no time and what it refuses is the reader's to mend
                 code = scratch / f"{program.stem}.cpp"
@@ -154,7 +167,7 @@ def build(programs: list[Path], out: Path = OUT) -> None:
                 driver.result()
                 whole = scratch / f"{name}.js"
                 run("em++", *link, scratch / f"{name}.o", scratch / "driver.o", "-o", whole)
-                whole.write_text(wanted[program] + whole.read_text("utf-8"), "utf-8")
+                whole.write_text(wanted[program] + credit + whole.read_text("utf-8"), "utf-8")
                 whole.rename(out / f"{name}.js")
 
             list(pool.map(make, missing))
