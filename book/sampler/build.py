@@ -44,6 +44,9 @@ LINK = {
     "EXPORTED_FUNCTIONS": "_run,_failed,_malloc,_free",
     "EXPORTED_RUNTIME_METHODS": "allocateUTF8,UTF8ToString",
 }
+# The licence that its headers name; the file that comes with Stan Math has an older one
+EIGEN = """Eigen, https://eigen.tuxfamily.org, is under the Mozilla Public License 2.0, https://mozilla.org/MPL/2.0/.
+Its source code, unchanged, is part of CmdStan: https://github.com/stan-dev/cmdstan."""
 # Headers of TBB that Stan includes
 TBB = ["blocked_range", "global_control", "parallel_for", "parallel_reduce", "task_arena"]
 TBB += ["task_scheduler_init", "task_scheduler_observer", "tbb_stddef"]
@@ -104,10 +107,11 @@ def licences(cmdstan: Path) -> str:
     """Put the licences of all that is compiled in into a comment, as they ask to be handed on with it."""
     math = cmdstan / "stan" / "lib" / "stan_math"
     files = [cmdstan / "LICENSE", cmdstan / "stan" / "LICENSE.md", math / "LICENSE.md"]
-    files += [math / "licenses" / f"{name}-license.txt" for name in ("eigen", "boost", "sundials")]
+    files += [math / "licenses" / f"{name}-license.txt" for name in ("boost", "sundials")]
     texts = [f"{path.relative_to(cmdstan)}\n\n{path.read_text('utf-8').strip()}" for path in files]
     for header in cmdstan.glob("lib/rapidjson_*/rapidjson/rapidjson.h"):  # which has no file for it
         texts.append(header.read_text("utf-8").partition("#ifndef")[0].strip())
+    texts.append(EIGEN)
     text = f"\n\n{'-' * 80}\n".join(texts).replace("*/", "* /")
     return f"/* Stan, and what it is built on, compiled from the sources of CmdStan 2.27.\n\n{text}\n*/\n"
 
@@ -116,7 +120,7 @@ def key(program: Path, cmdstan: Path, compiler: str) -> str:
     """Hash of all that a compiled program depends on."""
     files = [program, *sorted(program.parent.glob("*.stanfunctions"))]
     files += [HERE / name for name in ("driver.cpp", "serial_tbb.h")]
-    digest = hashlib.sha256(f"{cmdstan} {compiler} {FLAGS} {COMPILE} {LINK} with licences".encode())
+    digest = hashlib.sha256(f"{cmdstan} {compiler} {FLAGS} {COMPILE} {LINK} {EIGEN}".encode())
     for path in files:
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:16]
