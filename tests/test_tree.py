@@ -459,6 +459,17 @@ def test_malformed_data_are_refused(data, change, message):
         tree_data(changed)
 
 
+def test_known_errors_that_would_not_be_used_are_refused(data):
+    """Left lying in the data, they made school A of lesson 5 come out at 16.9 in place of 5.9."""
+    errors = data | {"sigma": np.full(47, 0.9)}
+    for function in (tree_data, helpers.exact_posterior):
+        with pytest.raises(
+            ValueError, match=r"'sigma' of the data would not be used: .* sigma=data\['sigma'\]"
+        ):
+            function(errors)
+    assert helpers.exact_posterior(errors, sigma=errors["sigma"]).names[:2] == ["theta", "tau"]
+
+
 # --- names of the draws ---------------------------------------------------------------------------------
 
 
