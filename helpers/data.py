@@ -28,11 +28,11 @@ wchar_t xor xor_eq fvar STAN_MAJOR STAN_MINOR STAN_PATCH STAN_MATH_MAJOR STAN_MA
 """
 
 
-# Text that means a number, and what has to be done to it; 4,930 is one of two
+# How all numbers of a column may be written, and what has to be done to them; 4,930 is written in two ways
 _CHANGES = {
-    "[-+]?[0-9]*,[0-9]+": ".str.replace(',', '.')",
-    r"[-+]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?": ".str.replace_all(',', '')",
-    r"[-+]?[0-9]*\.?[0-9]+ *%": ".str.strip_chars(' %')",
+    r"[-+]?[0-9]*,?[0-9]+": ".str.replace(',', '.')",
+    r"[-+]?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)(\.[0-9]*)?": ".str.replace_all(',', '')",
+    r"[-+]?[0-9]*\.?[0-9]+ *%?": ".str.strip_chars(' %')",
 }
 
 _MOST = 100_000_000  # rows that simulate makes: some gigabytes
@@ -343,8 +343,10 @@ def _remedy(column: pl.Series, row: int, bad: bool) -> str:
         return f"read the table with null_values={entry!r}, then df = df.drop_nulls({name})"
     if bad and text[:1] in ("<", ">", "≤", "≥"):
         return "this is a limit, for which the model has no place; without such rows the mean would be off"
-    strip = "" if entry == text else ".str.strip_chars()"
-    changes = [change for pattern, change in _CHANGES.items() if re.fullmatch(pattern, text)] if bad else [""]
+    strip = "" if column.str.strip_chars().equals(column) else ".str.strip_chars()"
+    written = column.drop_nulls().str.strip_chars()
+    fitting = [change for way, change in _CHANGES.items() if written.str.contains(f"^({way})$").all()]
+    changes = fitting if bad else [""]
     makers = [f"df = df.with_columns(pl.col({name}){strip}{change}.cast(pl.Float64))" for change in changes]
     if len(makers) == 2:
         return f"if the comma is a decimal one, {makers[0]}; if it marks thousands, {makers[1]}"

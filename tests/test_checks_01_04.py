@@ -575,6 +575,7 @@ def test_03_4_other_samples(own, data):
     says("03.4", (own, perfect(data), True), "of another fit")
     elsewhere = with_tau(perfect(own), lambda tau: tau + 0.5)  # as of a table of the same shape
     says("03.4", (own, elsewhere, True), r"mean of τ is \d\d MCSEs off")
+    says("03.4", (own, elsewhere, False), r"0 of four alarms.*\d\d\.\d MCSEs", right=True)
 
 
 # Lesson 4

@@ -211,6 +211,28 @@ def test_the_remedy_for_numbers_in_another_notation_works_when_pasted(texts, num
     assert stan_data(pasted(error, df), "g", "y")[0]["y"].tolist() == numbers
 
 
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["2,5", "1.234"],  # one decimal, or a thousand and more
+        ["1,234.5", "11,5"],  # 115, were commas left out
+        ["4,930", "11,5", "x"],
+        ["3%", "2,5"],
+    ],
+)
+def test_where_numbers_are_written_in_several_ways_no_line_is_given(texts):
+    df = pl.DataFrame({"g": [*"abc"][: len(texts)], "y": texts})
+    with pytest.raises(ValueError, match="correct the text, then cast the column"):
+        stan_data(df, "g", "y")
+
+
+def test_the_whole_column_says_what_a_comma_is():
+    df = pl.DataFrame({"g": ["a", "b"], "y": ["4,930", " 11,5"]})
+    with pytest.raises(ValueError, match="'4,930' in row 0: make numbers of the text, ") as error:
+        stan_data(df, "g", "y")
+    assert stan_data(pasted(error, df), "g", "y")[0]["y"].tolist() == [4.93, 11.5]
+
+
 def test_a_comma_with_three_digits_after_it_is_asked_about():
     df = pl.DataFrame({"g": ["a", "b"], "y": ["4,930", "5,100"]})
     with pytest.raises(ValueError, match="'4,930' in row 0: if the comma is a decimal one, ") as error:

@@ -124,10 +124,10 @@ def diagnosis(answer) -> str:
     alarms = sum(sounding.values())
     if trust and alarms:
         raise Again(f"Of the first three alarms of the table, and E-BFMI, {alarms} of 4 sound for τ. Which?")
-    if not trust and not (alarms or places or deep):
-        raise Again("None of the alarms of the table sounds for τ. What makes you doubt these draws?")
     error = tau.mean() - exact.mean("tau")
     off = abs(error) / arviz.mcse(tau)
+    if not trust and not (alarms or places or deep or off > programs.TOO_FAR):
+        raise Again("None of the alarms of the table sounds for τ. What makes you doubt these draws?")
     if trust and off > programs.TOO_FAR:
         raise Again(
             f"No alarm sounds, and yet the mean of τ is {off:.0f} MCSEs off the exact one. Do the samples "
