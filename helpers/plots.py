@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 import xarray as xr
 
-from helpers.calibration import _differences
+from helpers.calibration.job import _differences
 from helpers.data import _check_frame, _check_labels, _names, _numbers
 from helpers.inputs import is_number, kind, nearest, shown
 from helpers.tree import posterior_of

@@ -1,6 +1,6 @@
 """What in a table of groups is no mistake, but may not be meant: `stan_data` warns of it, and goes on.
 
-The page "Your data" has the same rules; `tests/test_your_data.py` compares them.
+The page "Your data" has the same rules; `tests/book/test_your_data.py` compares them.
 """
 
 import re

@@ -30,7 +30,12 @@ def table_file(name: str | os.PathLike) -> Path:
     if not isinstance(name, str | os.PathLike):
         raise TypeError(f"name is {shown(name)}: give the name of a table, such as 'seeds.csv'")
     here = Path.cwd()
-    for folder in (here, here / "lessons", Path(__file__).resolve().parents[1] / "lessons"):
+    for folder in (
+        here,
+        here / "data",
+        here / "lessons" / "data",
+        Path(__file__).resolve().parents[1] / "lessons" / "data",
+    ):
         if (folder / name).is_file():
             return folder / name
     raise FileNotFoundError(

@@ -9,7 +9,7 @@ import polars as pl
 
 from helpers.checks import Again, answers, exercise, programs
 from helpers.data import measurements, simulate, stan_data
-from helpers.exact import exact_posterior, score
+from helpers.exact.posterior import exact_posterior, score
 from helpers.priors import PRIOR
 
 LEVELS = ["day", "batch", "colony"]

@@ -9,7 +9,7 @@ import numpy as np
 from helpers.checks import Again, answers, exercise, programs
 from helpers.checks.lesson_02 import exactly
 from helpers.data import simulate, stan_data
-from helpers.exact import exact_posterior
+from helpers.exact.posterior import exact_posterior
 from helpers.inputs import entries
 from helpers.models import stan_model
 from helpers.priors import PRIOR

@@ -7,7 +7,7 @@ import numpy as np
 
 from helpers.checks import Again, answers, exercise, programs
 from helpers.data import measurements, simulate, stan_data
-from helpers.exact import ExactPosterior, exact_posterior
+from helpers.exact.posterior import ExactPosterior, exact_posterior
 from helpers.models import stan_file
 from helpers.priors import PRIOR
 from helpers.tree import tree_data

@@ -8,10 +8,10 @@ import arviz
 import numpy as np
 import polars as pl
 
-from helpers.calibration import rank_test
+from helpers.calibration.job import rank_test
 from helpers.checks import Again, answers, exercise, programs
 from helpers.data import measurements, stan_data
-from helpers.exact import ExactPosterior, exact_posterior
+from helpers.exact.posterior import ExactPosterior, exact_posterior
 from helpers.priors import PRIOR
 
 SHAPES = ("up, then down", "down, then up", "above", "below")

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 import tempfile
 import time
 import urllib.request
@@ -10,11 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from conftest import COURSE, wait
+from conftest import wait
 from test_lab import DONE, ERRORS, FIGURES, READY, scroll_to
 
-sys.path.insert(0, str(COURSE / "book" / "hub"))
-import rehearsal
+from tools.classroom import rehearsal
 
 LESSON = "02-centered-model"
 

@@ -1,10 +1,5 @@
 """The built book holds no secret, path or name of the machine that made it. No browser here."""
 
-import sys
-
-from conftest import COURSE
-
-sys.path.insert(0, str(COURSE / "tests"))
 from leaks import leaks
 
 

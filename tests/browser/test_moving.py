@@ -7,7 +7,7 @@ import pytest
 from conftest import PAGES, changed, pixels
 
 import helpers
-from helpers.moving.walk import KICKS
+from helpers.figures.walk import KICKS
 
 LEVELS = ["day", "batch", "colony"]
 

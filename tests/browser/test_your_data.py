@@ -10,7 +10,7 @@ from conftest import LOOKS
 
 import helpers
 
-PAGE = "book/your-data.html"
+PAGE = "book/pages/your-data.html"
 ROWS = ["school,pupil,mark", "north,ann,11.5", "north,bob,9.25", "south,cem,8", "south,dan,12"]
 SMALL = "\n".join(ROWS)
 

@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
-import bench_calibration as bench
 import psutil
 import pytest
 from distributed import Client
@@ -14,6 +13,7 @@ from polars.testing import assert_frame_equal
 
 import helpers
 from helpers.priors import PRIOR  # given, as what it imagines may lie far from it
+from tools.tables import bench_calibration as bench
 
 N = 40  # replications: the page's thousand are too many for a test
 DESIGN = helpers.simulate([2, 3], theta=10, tau=0.5, sigma=1, seed=1, levels="plate")

@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 from waiting import wait_for
 
-COURSE = Path(__file__).parents[2]
-sys.path.insert(0, str(COURSE / "book" / "hub"))
+from tools.classroom import rehearsal
 
-import rehearsal  # noqa: E402
+COURSE = Path(__file__).parents[2]
 
 # Of the five judged quantities of each user, one beyond 6 MCSE by chance: less than 1 in a million for
 # honest draws. Lessons use one seed, so that all users of a machine see the same.

@@ -6,8 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import newest
 import pytest
+
+from tools import newest
 
 COURSE = Path(__file__).parent.parent.parent
 # The density of every program against the model's formulas, and draws against the exact posterior

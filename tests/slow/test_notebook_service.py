@@ -13,9 +13,9 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from tools.handout import README, pack
+
 COURSE = Path(__file__).parents[2]
-sys.path.insert(0, str(COURSE / "book"))
-from handout import README, pack  # noqa: E402
 
 FIRST, SECOND = re.findall(r"^```ipython3\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 # Colab is known by a module that its kernels have loaded.

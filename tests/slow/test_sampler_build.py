@@ -35,7 +35,6 @@ KILLED = """
 import sys
 import time
 from pathlib import Path
-sys.path.insert(0, {sampler!r})
-import build
+from book.browser.stan import build
 build.build([Path({program!r})], Path({out!r}))
 """

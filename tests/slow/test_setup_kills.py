@@ -18,10 +18,10 @@ import needs
 import psutil
 import pytest
 from disks import disk  # noqa: F401
-from test_setup import GOOD, INSIDE, TOP, program, shown, start_install, wheel  # noqa: F401
+from test_install import GOOD, INSIDE, TOP, program, shown, start_install, wheel  # noqa: F401
 from waiting import wait_for
 
-from helpers import setup
+from tools import install as setup
 
 
 @pytest.fixture

@@ -6,11 +6,10 @@ import sys
 
 import pytest
 from nbclient import NotebookClient
-from newest import objections
 from test_lessons import COURSE, by_lesson
 
-sys.path.insert(0, str(COURSE / "book"))
-from notebooks import desk, solved
+from tools.newest import objections
+from tools.notebooks import desk, solved
 
 # Every Python that starts with this on its path says which other computer it asks for, or for whose address.
 # A datagram's `connect` sends nothing: that is how dask learns the address of this machine.

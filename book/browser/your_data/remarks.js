@@ -1,0 +1,154 @@
+// What in a table is no mistake, but may not be meant: the rules of helpers/remarks.py, in the words of the page, and
+// those about the measured numbers; tests/book/test_your_data.py compares the first with Python's.
+
+globalThis.course ??= {};
+
+(() => {
+  const LESSON_8 = "the end of lesson 8 says what to do about other likelihoods";
+  const named = (label) => (label === "" ? "(empty)" : `“${label}”`);
+
+  // Labels that mean a missing one, and those that differ in spaces or case only.
+  function aboutLabels({ name, type, values }, missing) {
+    if (type !== "String") return [];
+    const found = [];
+    const none = values.find((label) => missing.includes(label.trim()));
+    if (none !== undefined) {
+      const rows = values.filter((label) => missing.includes(label.trim())).length;
+      found.push({
+        rule: "missing",
+        column: name,
+        labels: [none],
+        text:
+          `${named(none)} in “${name}” makes a group of that name. If the label is missing, name its group in the ` +
+          "table, or leave such rows out.",
+        fix: { answer: `labels:${name}`, label: `Leave out ${rows} row${rows === 1 ? "" : "s"} without a label` },
+      });
+    }
+    const alike = new Map();
+    for (const label of [...new Set(values)].sort(course.compare)) {
+      const key = label.trim().replace(/\s+/g, " ").toUpperCase().toLowerCase();
+      alike.set(key, [...(alike.get(key) ?? []), label]);
+    }
+    const several = [...alike.values()].filter((group) => group.length > 1);
+    if (several.length) {
+      const [labels] = several;
+      const quoted = labels.map((label) => `“${label}”`);
+      const more = several.length > 1 ? `, and ${several.length - 1} more such labels,` : "";
+      found.push({
+        rule: "alike",
+        column: name,
+        labels,
+        text:
+          `${quoted.slice(0, -1).join(", ")} and ${quoted.at(-1)}${more} in “${name}” are different groups. If they ` +
+          "are meant to be one, write them alike.",
+      });
+    }
+    return found;
+  }
+
+  // Whether the groups within every parent are numbered from 1, without a gap.
+  function areNumbered(parents, labels) {
+    const children = new Map();
+    const highest = new Map();
+    for (let i = 0; i < parents.length; i++) {
+      const number = String(labels[i]).trim() === "" ? NaN : Number(labels[i]);
+      if (!(number >= 1 && Number.isInteger(number))) return false;
+      children.set(parents[i], (children.get(parents[i]) ?? 0) + 1);
+      highest.set(parents[i], Math.max(highest.get(parents[i]) ?? 0, number));
+    }
+    return [...children].every(([parent, n]) => highest.get(parent) === n);
+  }
+
+  // Groups of level k, from 1, that may not be nested in those of the level above.
+  function aboutNesting(tree, levels, k) {
+    const labels = tree.labels[k - 1];
+    const parents = tree.parents[k - 1];
+    const [level, above] = [levels[k - 1], levels[k - 2]];
+    const count = tree.sizes[k - 2];
+    if (count === 1) return [];
+    const under = new Map();
+    for (const label of labels) under.set(label, (under.get(label) ?? 0) + 1);
+    if (labels.length === count) {
+      const outer = under.size > 1 && under.size < count;
+      const cause = outer
+        ? `If “${level}” is the outer level, it has to come first.`
+        : `If “${level}” only names the same groups again, leave it out.`;
+      const other = levels.filter((_, i) => i !== k - 1);
+      if (outer) other.splice(k - 2, 0, level);
+      return [
+        {
+          rule: outer ? "order" : "again",
+          column: level,
+          labels: [],
+          text: `There are as many groups at level ${k} (“${level}”) as at level ${k - 1} (“${above}”), ${count}. ${cause}`,
+          fix: { levels: other, label: outer ? `Put “${level}” before “${above}”` : `Leave out “${level}”` },
+        },
+      ];
+    }
+    const everywhere = under.size > 1 && labels.length === count * under.size;
+    const shared = [...under.values()].filter((n) => n > 1).length;
+    if (!everywhere && (2 * shared <= under.size || areNumbered(parents, labels))) return [];
+    const label = labels.find((one) => under.get(one) > 1);
+    const where = everywhere ? `every “${above}”` : `more than one “${above}”`;
+    return [
+      {
+        rule: "crossed",
+        column: level,
+        labels: [label],
+        text:
+          `The same labels of “${level}” stand under ${where}. If ${named(label)} is the same thing in all of them, ` +
+          `“${level}” is crossed with the levels above, and this nested model does not describe that.`,
+      },
+    ];
+  }
+
+  // Numbers for which a normal distribution may be wrong.
+  function aboutNumbers(y, value, percent) {
+    let [whole, low, high] = [true, Infinity, -Infinity];
+    for (const one of y) {
+      whole &&= Number.isInteger(one);
+      low = Math.min(low, one);
+      high = Math.max(high, one);
+    }
+    let what = "";
+    if (whole && low >= 0) what = high <= 1 ? "only 0 and 1, as if for no and yes" : "whole numbers, none below 0";
+    else if (low >= 0 && high <= 1) what = "all between 0 and 1";
+    else if (percent && low >= 0 && high <= 100) what = "percentages";
+    if (!what) return [];
+    const kind = whole ? (high <= 1 ? "a yes or no" : "a count") : "a share of a whole";
+    return [
+      {
+        rule: "numbers",
+        column: value,
+        labels: [],
+        text: `The numbers in “${value}” are ${what}. If each is ${kind}, this model is not for them, as it is for roughly normal numbers: ${LESSON_8}.`,
+      },
+    ];
+  }
+
+  // Everything to be said of a table of `takeColumns` and its tree: {rule, column, labels, text}, and perhaps a fix,
+  // {answer} or {levels} with a label.
+  course.remarks = (table, tree, { missing = [], percent = false } = {}) => {
+    const levels = table.columns.slice(0, -1).map(({ name }) => name);
+    const found = [];
+    for (const i of levels.keys()) {
+      found.push(...aboutLabels(table.columns[i], missing));
+      const misspelt = found.some(({ rule }) => rule === "alike"); // which makes another tree
+      if (i && !misspelt) found.push(...aboutNesting(tree, levels, i + 1));
+    }
+    if (tree.sizes[0] === 2) {
+      found.push({
+        rule: "two",
+        column: levels[0],
+        labels: tree.labels[0],
+        text:
+          `“${levels[0]}” has two labels only, ${tree.labels[0].map(named).join(" and ")}. If it is a treatment whose effect you ` +
+          "want to know, it is no level: two groups say next to nothing about their spread.",
+      });
+    }
+    return [...found, ...aboutNumbers(tree.y, table.columns.at(-1).name, percent)];
+  };
+
+  // The rules that Python has as well.
+  course.isTold = ({ rule }) => ["missing", "alike", "order", "again", "crossed"].includes(rule);
+})();

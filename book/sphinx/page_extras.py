@@ -1,0 +1,157 @@
+"""Sphinx extension: what every page gets beside its text.
+
+The titles of exercises, links from the first use of a term to the glossary, the notebook of the page, and a
+last line that says with what and when the page was made.
+"""
+
+import html
+import os
+import platform
+import re
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import cmdstanpy
+import jupytext
+import nbformat
+from docutils import nodes
+from myst_nb.sphinx_ import NbMetadataCollector
+from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx_design.dropdown import dropdown_title
+from sphinx_exercise.nodes import is_exercise_node
+
+from tools.handout import without_solutions
+
+PACKAGES = ["arviz", "bebi103", "bokeh", "cmdstanpy", "iqplot", "numpy", "polars"]
+NOTEBOOKS = "notebooks"
+GLOSSARY = "book/pages/glossary"
+INSTRUCTORS = "book/pages/instructors"  # with answers to questions for a test
+# Where a link would be in the way, or wrong: in titles, code, formulas, and links.
+NOT_IN = (nodes.title, dropdown_title, nodes.literal, nodes.literal_block, nodes.math, nodes.math_block)
+NOT_IN += (nodes.reference, nodes.raw)
+
+
+class TitlesOfExercises(SphinxPostTransform):
+    """Write "Exercise 03.2 One chain" where sphinx-exercise has "Exercise (03.2 One chain)"."""
+
+    default_priority = 30  # after those of sphinx-exercise
+
+    def run(self):
+        """Take the parentheses away."""
+        for exercise in self.document.findall(is_exercise_node):
+            title = exercise.children[0]
+            for text in list(title.findall(nodes.Text)):
+                if text.strip() in ("(", ")"):
+                    text.parent.replace(text, nodes.Text(text.replace("(", "").replace(")", "")))
+
+
+def link_terms(app, doctree, docname):
+    """Link the first use of every term on a page to the glossary."""
+    if docname == GLOSSARY or GLOSSARY not in app.env.found_docs or app.builder.format != "html":
+        return
+    terms = {}  # every form of a term, and where the first form of it stands in the glossary
+    for item in app.env.get_doctree(GLOSSARY).findall(nodes.definition_list_item):
+        forms = list(item.findall(nodes.term))
+        terms |= {form.astext().lower(): forms[0]["ids"][0] for form in forms}
+    any_term = "|".join(sorted(map(re.escape, terms), key=len, reverse=True))
+    pattern = re.compile(rf"(?<![\w-])({any_term})(?![\w-])", re.IGNORECASE)
+    seen, page = set(), app.builder.get_relative_uri(docname, GLOSSARY)
+    for text in list(doctree.findall(nodes.Text)):
+        if _has_ancestor(text, NOT_IN):
+            continue
+        pieces, end = [], 0
+        for match in pattern.finditer(text):
+            anchor = terms[match[1].lower()]
+            if anchor not in seen:
+                seen.add(anchor)
+                link = nodes.reference(
+                    "", match[1], refuri=f"{page}#{anchor}", classes=["term"], internal=True
+                )
+                pieces += [nodes.Text(text[end : match.start()]), link]
+                end = match.end()
+        if pieces:
+            text.parent.replace(text, [*pieces, nodes.Text(text[end:])])
+
+
+def _has_ancestor(node, kinds) -> bool:
+    while node.parent is not None:
+        node = node.parent
+        if isinstance(node, kinds):
+            return True
+    return False
+
+
+def made_with() -> str:
+    """Versions that the pages were made with."""
+    cmdstan = ".".join(map(str, cmdstanpy.cmdstan_version() or ("unknown",)))
+    named = [f"{name} {version(name)}" for name in PACKAGES]
+    return ", ".join([f"Python {platform.python_version()}", f"CmdStan {cmdstan}", *named])
+
+
+def is_lesson(page: str) -> bool:
+    """Tell a lesson from other pages, which may have cells too but make no notebook."""
+    return page.startswith("lessons/")
+
+
+def finish_page(app, pagename, templatename, context, doctree):
+    """Add the last line of a page, and the button that downloads its notebook."""
+    if doctree is None:
+        return
+    course = f"Course {version('hierarchical-models-course')}"
+    run = is_lesson(pagename) and NbMetadataCollector.get_exec_data(app.env, pagename)
+    if run:
+        when = datetime.fromtimestamp(run["mtime"]).strftime("%-d %B %Y, %H:%M")
+        line = f"{course}. Run on {when}, in {run['runtime']:.0f} seconds, with {made_with()}."
+        notebook = f"{context['pathto']('', 1)}{NOTEBOOKS}/{Path(pagename).name}.ipynb"
+        context["header_buttons"].insert(
+            0,
+            {
+                "type": "link",
+                "url": notebook,
+                "tooltip": "Download this page as a notebook",
+                "icon": "fas fa-download",
+                "label": "download-notebook-button",
+            },
+        )
+        link = f'<a href="{html.escape(notebook)}" download>Download this page as a notebook</a>'
+    else:
+        line, link = f"{course}. Built on {datetime.now().strftime('%-d %B %Y')}.", ""
+    context["body"] += f'<p class="colophon">{html.escape(line)} {link}</p>'
+
+
+def write_notebooks(app, exception):
+    """Put the notebooks into the book, as the book is: with solutions or without."""
+    if exception or app.builder.format != "html":
+        return
+    folder = Path(app.outdir, NOTEBOOKS)
+    folder.mkdir(exist_ok=True)
+    for page in app.env.found_docs:
+        if is_lesson(page):
+            text = Path(app.env.doc2path(page)).read_text("utf-8")
+            notebook = jupytext.reads(
+                without_solutions(text) if app.config.hide_solutions else text, "md:myst"
+            )
+            nbformat.write(notebook, folder / f"{Path(page).name}.ipynb")
+
+
+def empty_instructors_page(app, docname, source):
+    """Keep answers that are meant for those who teach out of a book for students."""
+    if docname == INSTRUCTORS and app.config.hide_solutions:
+        source[0] = source[0].splitlines()[0] + "\n\nThis page is not in the book for students.\n"
+
+
+def obey(app, config):
+    """Hide solutions if `make book SOLUTIONS=no` says so."""
+    config.hide_solutions = os.environ.get("SOLUTIONS") == "no"
+
+
+def setup(app):
+    """Register with Sphinx."""
+    app.connect("config-inited", obey)
+    app.connect("source-read", empty_instructors_page)
+    app.add_post_transform(TitlesOfExercises)
+    app.connect("doctree-resolved", link_terms)
+    app.connect("html-page-context", finish_page, priority=600)
+    app.connect("build-finished", write_notebooks)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,154 @@
+"""The panel "Sample here": draws of the three-level model, and, in the book, Stan to make others.
+
+The figure shows the draws that it was given, in JupyterLab and in the book. In the book, `panel.js` (in
+``book/sampler``) puts a form above it and a table of diagnostics below. It samples with the programs that
+were compiled for pages, if there are any, and puts what comes into these sources, by their names:
+
+``sampling.start``
+    Text on what the figure shows. Its only tag is JSON with what the script needs: ``levels`` and ``flat``,
+    the data as the three-level programs read them and as those for any depth do; ``exact``, P(τ < `BELOW`);
+    ``below``, that is `BELOW`; and the settings with which the draws were made: ``program``, ``weight``,
+    ``adaptDelta``, ``seed``, ``warmup``, ``draws``, ``chains``.
+``sampling.trace``
+    Data source with a row for each chain: ``draw``, the numbers of its draws, those of warm-up up to 0; their
+    ``tau``; and ``color``.
+``sampling.draws``
+    Data source of the dots on the left: ``theta`` and ``tau``. At the start it has all draws, chain after
+    chain, and of them also ``sigma``, ``energy`` and ``divergent`` (0 or 1), for the table.
+``sampling.offsets``
+    Data source of the dots on the right: ``offset``, that is θ₁[1] − θ, and ``tau``. The two are apart so
+    that no change of data makes the page draw both.
+``sampling.divergent``
+    Data source of the crosses: ``theta``, ``offset`` and ``tau`` of the divergent draws.
+``sampling.panel``
+    The panel with the trace, whose x-range follows the number of draws.
+"""
+
+import json
+from collections.abc import Mapping
+
+import bokeh.layouts
+import bokeh.models
+import numpy as np
+import xarray as xr
+
+from helpers.exact.posterior import exact_posterior
+from helpers.figures.parts import panel, wrap
+from helpers.plots import COLORS, _dark, draws
+from helpers.tree import tree_data
+
+BELOW = 0.1  # P(τ < 0.1) tells whether the neck is there
+PROGRAMS = ["centered", "noncentered", "tree", "tree_marginal"]
+
+
+def sampling(
+    data: Mapping,
+    samples: xr.DataTree,
+    program: str = "centered",
+    weight: float = 0.5,
+    adapt_delta: float = 0.8,
+    seed: int = 11,
+    warmup: int = 1000,
+) -> bokeh.models.LayoutDOM:
+    """Make the figure: a trace of τ, and τ against θ and against how far a node lies from its parent.
+
+    Parameters
+    ----------
+    data
+        The dictionary that `stan_data` gives, with three levels and measurements ``y``.
+    samples
+        The draws to start with: what `arviz.from_cmdstanpy` gives for ``centered`` or ``noncentered``, and
+        `unflatten` for ``tree`` or ``tree_marginal`` with their nodes.
+    program, weight, adapt_delta, seed, warmup
+        How they were made: the name of the program, `weight` if that is ``tree``, and what
+        `cmdstanpy.CmdStanModel.sample` was told. The form starts with the same.
+
+    Returns
+    -------
+    bokeh layout
+        For `bokeh.io.show`; as wide as the column it is in, panels one below the other if that is narrow.
+
+    Raises
+    ------
+    ValueError
+        If there is no such program, if the data have another number of levels, or if the samples lack a
+        parameter or the statistics ``energy`` and ``diverging``.
+    """
+    if program not in PROGRAMS:
+        raise ValueError(f"program is {program!r}: give one of {', '.join(PROGRAMS)}")
+    flat = tree_data(data, write_nodes=True)
+    if flat["K"] != 3:
+        raise ValueError(f"the data have {flat['K']} levels: the centered program is for three")
+    table, chains = _table(samples)
+    length = len(table["tau"]) // chains
+    start = {
+        "levels": {key: data[key] for key in _LEVELS},
+        "flat": flat,
+        "exact": exact_posterior(data).cdf("tau", BELOW),
+        "below": BELOW,
+        "program": program,
+        "weight": weight,
+        "adaptDelta": adapt_delta,
+        "seed": seed,
+        "warmup": warmup,
+        "draws": length,
+        "chains": chains,
+    }
+    made = f"adapt_delta {adapt_delta:g}, seed {seed}, {chains} × ({warmup} + {length})"
+    text = bokeh.models.Div(
+        text=f"Shown: the draws of the cells above. Program {program}, {made}.",
+        tags=[json.dumps(start, default=np.ndarray.tolist)],
+        name="sampling.start",
+        sizing_mode="stretch_width",
+    )
+    trace = {
+        "draw": [np.arange(1, length + 1, dtype=np.float32)] * chains,
+        "tau": list(table["tau"].reshape(chains, length)),
+        "color": [COLORS[i % len(COLORS)] for i in range(chains)],
+    }
+    crosses = {key: table[key][table["divergent"] == 1] for key in ("theta", "offset", "tau")}
+    offsets = {"offset": table.pop("offset"), "tau": table["tau"]}
+    trace, table, offsets, crosses = (
+        bokeh.models.ColumnDataSource(columns, name=f"sampling.{name}")
+        for name, columns in [
+            ("trace", trace), ("draws", table), ("offsets", offsets), ("divergent", crosses),
+        ]
+    )  # fmt: skip
+
+    axes = {"y_axis_type": "log", "y_range": (3e-4, 3), "y_axis_label": "τ (a.u.)"}
+    top = panel(
+        240, x_range=bokeh.models.Range1d(0, length), name="sampling.panel",
+        x_axis_label="draw (on grey, up to 0: warm-up)", **axes,
+    )  # fmt: skip
+    top.max_width = 814  # of the two below it
+    top.add_layout(
+        bokeh.models.BoxAnnotation(right=0, fill_color="#999999", fill_alpha=0.25, line_color=None)
+    )
+    top.multi_line("draw", "tau", color="color", source=trace, alpha=0.8)
+    below = [
+        panel(360, x_range=(9, 12.3), x_axis_label="θ (a.u.)", **axes),
+        panel(360, x_range=(-1.6, 1.6), x_axis_label="θ₁[1] − θ (a.u.)", **axes),
+    ]
+    for p, x, dots in zip(below, ("theta", "offset"), (table, offsets), strict=True):
+        p.scatter(x, "tau", source=dots, size=4, color=COLORS[0], line_color=None, alpha=0.35)
+        p.scatter(x, "tau", source=crosses, size=9, color=_dark(COLORS[0]), marker="x", line_width=2)
+    return bokeh.layouts.column(text, top, wrap(*below), sizing_mode="stretch_width")
+
+
+_LEVELS = ["N", "J_1", "J_2", "J_3", "index_1", "index_2", "index_3", "y"]
+
+
+def _table(samples) -> tuple[dict[str, np.ndarray], int]:
+    """Take the columns of ``sampling.draws`` from samples, and the number of chains."""
+    stats = samples["sample_stats"] if "sample_stats" in samples.children else {}
+    if missing := [name for name in ("energy", "diverging") if name not in stats]:
+        raise ValueError(
+            f"the samples have no {missing[0]!r} among their statistics: see arviz.from_cmdstanpy"
+        )
+    table = {name: draws(samples, name) for name in ("theta", "tau", "sigma")}
+    table["offset"] = draws(samples, "theta_1[1]") - table["theta"]
+    table["energy"], divergent = (
+        stats[name].transpose("chain", "draw").to_numpy().ravel() for name in ("energy", "diverging")
+    )
+    table = {name: values.astype(np.float32) for name, values in table.items()}
+    return table | {"divergent": divergent.astype(np.uint8)}, samples["posterior"].sizes["chain"]

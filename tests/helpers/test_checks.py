@@ -1,0 +1,240 @@
+"""Exercises answer back: a verdict is what it says, and the lessons and the checks announce each other."""
+
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import xarray as xr
+
+import helpers
+from helpers import checks
+from helpers.checks import Again, answers, exercise, programs
+
+LESSONS = sorted((Path(__file__).parents[2] / "lessons").glob("*.md"))
+NUMBER = re.compile(r'helpers\.check\("(\d\d\.\d+)"')
+
+
+@pytest.fixture
+def two(monkeypatch):
+    """Two exercises of a lesson 99: one wants a 3, the other may say anything that is odd in HTML."""
+    checks.exercises()  # now all of the lessons' are known
+    monkeypatch.setattr(checks, "_CHECKS", dict(checks._CHECKS))
+    checks.exercises.cache_clear()
+
+    @exercise("99.1")
+    def three(answer):
+        if not isinstance(answer, int):
+            raise TypeError(f"the answer is a {type(answer).__name__}: give a whole number")
+        if answer != 3:
+            raise Again("Count again.")
+        return "Three it is."
+
+    @exercise("99.2")
+    def odd(answer):
+        raise Again("<b>1 < 2</b>")
+
+    yield
+    checks.exercises.cache_clear()
+
+
+def test_a_right_answer_is_true_and_says_why(two):
+    verdict = helpers.check("99.1", 3)
+    assert verdict
+    assert verdict.right
+    assert str(verdict) == repr(verdict) == "✔ Right. Three it is."
+
+
+def test_a_wrong_answer_is_false_and_says_what_to_look_at(two):
+    verdict = helpers.check("99.1", 4)
+    assert not verdict
+    assert isinstance(verdict, helpers.Verdict)
+    assert str(verdict) == "✘ Not yet. Count again."
+
+
+def test_a_verdict_is_text_in_html_and_not_markup(two):
+    assert "&lt;b&gt;1 &lt; 2&lt;/b&gt;" in helpers.check("99.2", None)._repr_html_()
+
+
+def test_right_and_wrong_differ_in_colour_and_in_words(two):
+    right, wrong = (helpers.check("99.1", n)._repr_html_() for n in (3, 4))
+    assert re.search(r"color: (#\w+)", right)[1] != re.search(r"color: (#\w+)", wrong)[1]
+    assert "Right" in right
+    assert "Not yet" in wrong
+
+
+def test_a_number_may_lack_its_zero():
+    answer = {"too narrow": "up, then down", "too wide": "down, then up", "too low": "below"}
+    assert helpers.check("9.1", answer)
+    assert helpers.check(9.1, answer)
+
+
+@pytest.mark.parametrize("number", ["98.7", "0.7", "99-1", "x", "", "99.1 "])
+def test_an_unknown_number_names_those_there_are(two, number):
+    with pytest.raises(ValueError, match=r"no exercise .* answers back; there are .*99\.1, 99\.2") as caught:
+        helpers.check(number, 3)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_number_of_a_lesson_names_only_those_of_the_lesson(two):
+    with pytest.raises(ValueError, match=r"there are 99\.1, 99\.2$"):
+        helpers.check("99.9", 3)
+
+
+def test_an_answer_of_the_wrong_kind_is_an_error_and_no_verdict(two):
+    with pytest.raises(TypeError, match="give a whole number"):
+        helpers.check("99.1", "three")
+
+
+def test_a_check_prints_nothing(two, capfd):
+    helpers.check("99.1", 3)
+    helpers.check("99.1", 4)
+    helpers.check("01.1", [1, 2, 3])
+    assert capfd.readouterr() == ("", "")
+
+
+def announced(lesson):
+    """Numbers in exercises that say ``helpers.check("NN.k"``, with the number of the exercise they are in."""
+    found = re.findall(
+        r"^:::\{exercise\} (\S+)(.*?)^:::$", lesson.read_text("utf-8"), re.MULTILINE | re.DOTALL
+    )
+    return [(number, mentioned) for number, text in found for mentioned in NUMBER.findall(text)]
+
+
+def test_every_check_is_announced_in_the_exercise_of_its_number():
+    in_lessons = [pair for lesson in LESSONS for pair in announced(lesson)]
+    assert [number for number, mentioned in in_lessons if number != mentioned] == []
+    assert sorted(mentioned for _, mentioned in in_lessons) == list(checks.exercises())
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
+def test_the_solution_of_an_exercise_that_answers_back_is_proven_right(lesson):
+    proven = re.findall(r'^ *assert helpers\.check\("(\S+)", ', lesson.read_text("utf-8"), re.MULTILINE)
+    assert sorted(set(proven)) == sorted({number for number, _ in announced(lesson)})
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
+def test_exercises_are_numbered_in_order(lesson):
+    numbers = re.findall(r"^:::\{exercise\} (\S+)", lesson.read_text("utf-8"), re.MULTILINE)
+    assert numbers == [f"{lesson.name[:2]}.{k}" for k in range(1, len(numbers) + 1)]
+
+
+MODULES = sorted(Path(checks.__file__).parent.glob("lesson_*.py"))
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: path.stem)
+def test_checks_are_in_the_module_of_their_lesson(module):
+    numbers = re.findall(r'^@exercise\("(\S+)"\)$', module.read_text("utf-8"), re.MULTILINE)
+    assert {number[:2] for number in numbers} == {module.stem[-2:]}
+
+
+@pytest.mark.parametrize(
+    ("number", "answer", "kind"),
+    [("02.1", "15", TypeError), ("02.3", "mistpyed.stan", FileNotFoundError), ("05.4", ".", TypeError)],
+)
+def test_an_answer_of_another_kind_shows_one_line_and_not_the_check(number, answer, kind):
+    with pytest.raises(kind) as caught:
+        helpers.check(number, answer)
+    assert caught.value._render_traceback_() == [f"{type(caught.value).__name__}: {caught.value}"]
+
+
+NUMBERS = [
+    np.float32(2),
+    np.array(2),
+    np.array([2.0]),
+    pl.Series([2]),
+    pl.DataFrame({"a": [2]}),
+    xr.DataArray(2),
+]
+ROWS = [[2, 3], (2, 3), np.array([2.0, 3]), pl.Series([2, 3]), xr.DataArray([2, 3]), range(2, 4)]
+
+
+@pytest.mark.parametrize("answer", NUMBERS, ids=lambda x: type(x).__name__)
+def test_a_number_counts_in_whatever_it_comes(answer):
+    assert answers.number(answer, "a number") == 2
+
+
+@pytest.mark.parametrize("answer", ROWS, ids=lambda x: type(x).__name__)
+def test_a_row_of_numbers_counts_in_whatever_it_comes(answer):
+    assert answers.array(answer, "numbers").tolist() == answers.whole(answer, "numbers").tolist() == [2, 3]
+
+
+@pytest.mark.parametrize("key", [0.1, "0.1", "0.10", " .1 ", np.float64(0.1), 0.3 / 3])
+@pytest.mark.parametrize("name", [0.1, "0.1"])
+def test_a_key_counts_as_number_and_as_text(name, key):
+    assert answers.items({key: "it", 10: "other"}, [name, "10"], "a dictionary") == ["it", "other"]
+
+
+def test_a_word_counts_in_capitals_and_with_spaces():
+    assert answers.word(" Day", "'least'", ["day", "Batch"], "one of two") == "day"
+    assert answers.word("batch", "'least'", ["day", "Batch"], "one of two") == "Batch"
+    with pytest.raises(TypeError, match=r"^'least' is 'colony': give one of two$"):
+        answers.word("colony", "'least'", ["day", "Batch"], "one of two")
+
+
+@pytest.mark.parametrize(
+    ("answer", "named"),
+    [(3, "an int"), ([], "a list"), (pl.Series([1, 2]), "a polars.Series"), (None, "a None")],
+)
+def test_what_an_answer_is_has_its_article_and_its_package(answer, named):
+    with pytest.raises(TypeError, match=rf"^the answer is {named}\w*: give a function"):
+        answers.function(answer, "a function")
+
+
+@pytest.mark.parametrize("read", [answers.number, answers.array, answers.whole])
+@pytest.mark.parametrize("answer", [math.nan, [1.0, math.nan], pl.Series([None, 1.0])], ids=repr)
+def test_nan_is_no_answer_as_comparisons_let_it_pass(read, answer):
+    with pytest.raises(TypeError, match=r"give numbers$"):
+        read(answer, "numbers")
+    assert math.isnan(answers.number(math.nan, "a number", nan=True))
+
+
+@pytest.mark.parametrize("apart", [1, math.nan])
+def test_chains_that_disagree_are_said_to_and_not_averaged(apart):
+    draws = np.random.default_rng(1).normal(size=(4, 1000))
+    assert programs.away(draws, 0, "tau") < programs.TOO_FAR
+    draws[3] += apart  # R-hat is 1.1, which some call fine
+    with pytest.raises(Again, match="disagree on tau"):
+        programs.away(draws, 0.25, "tau")
+
+
+@pytest.mark.parametrize(
+    ("change", "off"),
+    [
+        (lambda y, theta, nodes: y, set()),
+        (lambda y, theta, nodes: y + 0.2, {"mean"}),
+        (lambda y, theta, nodes: theta + 1.2 * (y - theta), {"variance"}),
+        (lambda y, theta, nodes: (y + nodes[:, 0]) / 2**0.5 + (1 - 2**0.5) * theta, {"nodes"}),
+    ],
+)
+def test_what_is_wrong_with_a_prediction_shows_in_the_number_for_it(change, off):
+    """In 8000 draws; a right one is beyond the limit in any of the three once in 600,000 times."""
+    rng = np.random.default_rng(1)
+    theta, spread = rng.normal(10, 1, 8000), np.ones(8000)
+    nodes = rng.normal(theta, spread, (3, 8000)).T
+    y = change(rng.normal(theta, spread), theta, nodes)
+    found = programs.prediction(y, theta, spread**2, nodes)
+    assert {name for name, errors in found.items() if abs(errors) > programs.TOO_FAR} == off
+
+
+def test_an_error_below_a_check_in_a_library_shows_one_line_too(two):
+    """Its traceback goes through the check and NumPy, and through no code of the reader's."""
+    source = "def below(answer): numpy.linalg.cholesky(answer)"
+    scope = {"numpy": np}
+    exec(compile(source, checks.__file__, "exec"), scope)
+    exercise("99.3")(scope["below"])
+    checks.exercises.cache_clear()
+    with pytest.raises(np.linalg.LinAlgError) as caught:
+        helpers.check("99.3", [[1, 2]])
+    assert len(caught.value._render_traceback_()) == 1
+
+
+def test_an_error_in_the_readers_own_function_keeps_its_traceback():
+    def mine(*_):
+        return None + 1
+
+    with pytest.raises(TypeError) as caught:
+        helpers.check("01.3", mine)
+    assert not hasattr(caught.value, "_render_traceback_")

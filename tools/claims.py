@@ -1,0 +1,171 @@
+"""Run the lessons with other seeds and report what every claim of their text saw: ``make claims``.
+
+A claim is an ``assert`` in a cell tagged ``claims`` or in the code of a solution: a comparison, with a
+statement as its message, or ``helpers.check`` of an answer, which needs none. Here it does not stop the run.
+It records whether it held and the values that it compared, and the report says of each claim how often it
+held, and from where to where the values went.
+"""
+
+import ast
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import wraps
+from itertools import product
+from multiprocessing import get_context
+from pathlib import Path
+
+import nbformat
+import numpy as np
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, DeadKernelError
+
+from tools.notebooks import LESSONS, SOLUTION, desk, solved
+
+CLAIMS = "claims"
+REPORT = LESSONS.parent / "_build" / "claims.md"
+FIRST = "from tools.claims import recorder, shift_seeds\nshift_seeds({shift})\nclaim_ = recorder({record!r})"
+TO_THE_END = "every cell runs"
+
+
+def claims(notebook: nbformat.NotebookNode) -> list[ast.Assert]:
+    """Collect the asserts of the claims cells and of the solutions of a notebook."""
+    cells = [cell for cell in notebook.cells if {CLAIMS, SOLUTION} & set(cell.metadata.get("tags", []))]
+    return [node for c in cells for node in ast.walk(ast.parse(c.source)) if isinstance(node, ast.Assert)]
+
+
+def compared(test: ast.expr) -> list[ast.expr]:
+    """Find the operands of ``low < x < high``, of ``(x < high).all()``, or such joined by ``and``."""
+    if isinstance(test, ast.BoolOp):
+        parts = [compared(part) for part in test.values]
+        return [operand for part in parts for operand in part] if all(parts) else []
+    if isinstance(test, ast.Call) and isinstance(test.func, ast.Attribute) and test.func.attr == "all":
+        test = test.func.value
+    return [test.left, *test.comparators] if isinstance(test, ast.Compare) else []
+
+
+class _Record(ast.NodeTransformer):
+    """Make of every assert ``claim_(statement, held, *values)``; numbers as they stand are no values.
+
+    One without a statement, such as ``assert helpers.check("03.2", answer)``, is its own.
+    """
+
+    def visit_Assert(self, node: ast.Assert) -> ast.Expr:
+        values = [x for x in compared(node.test) if any(isinstance(part, ast.Name) for part in ast.walk(x))]
+        statement = node.msg or ast.Constant(ast.unparse(node.test))
+        call = ast.Call(ast.Name("claim_", ast.Load()), [statement, node.test, *values], [])
+        return ast.copy_location(ast.Expr(call), node)
+
+
+def recorder(record: str) -> Callable[..., None]:
+    """Return a function that, in the kernel of a lesson, appends what a claim saw to the file `record`."""
+
+    def claim(statement: str, held: object, *values: object) -> None:
+        arrays = [np.asarray(value) for value in values]
+        seen = [[float(a.min()), float(a.max())] for a in arrays if a.dtype.kind in "biuf" and a.size]
+        with open(record, "a", encoding="utf-8") as file:
+            print(json.dumps({"claim": statement, "held": bool(held), "seen": seen}), file=file)
+
+    return claim
+
+
+def shift_seeds(shift: int) -> None:
+    """Add `shift` to the seed of every fit to come; chains run one by one, as lessons fill the cores."""
+    import cmdstanpy
+
+    sample = cmdstanpy.CmdStanModel.sample
+
+    @wraps(sample)  # calibrate looks at its signature
+    def shifted(self, *args, seed: int, **options):
+        return sample(self, *args, seed=seed + shift, **{"parallel_chains": 1} | options)
+
+    cmdstanpy.CmdStanModel.sample = shifted
+
+
+def examine(lesson: Path, shift: int) -> list[dict]:
+    """Run a lesson and its solutions with other seeds, in a folder of their own.
+
+    Parameters
+    ----------
+    lesson : Path
+        The lesson's text.
+    shift : int
+        What is added to the seed of every fit.
+
+    Returns
+    -------
+    list of dict
+        For every claim in the order of the run ``claim``, its statement; ``held``; and ``seen``, the lowest
+        and highest value of each expression compared. The last entry tells whether every cell ran.
+    """
+    notebook = solved(lesson)
+    for cell in notebook.cells:
+        if {CLAIMS, SOLUTION} & set(cell.metadata.get("tags", [])):
+            cell.source = ast.unparse(ast.fix_missing_locations(_Record().visit(ast.parse(cell.source))))
+    with tempfile.TemporaryDirectory() as folder:
+        record = Path(folder, "claims.jsonl")
+        first = f"import sys\nsys.path.append({str(Path(__file__).parents[1])!r})\n"
+        first += FIRST.format(shift=shift, record=str(record))
+        notebook.cells.insert(0, nbformat.v4.new_code_cell(first))
+        where = {"metadata": {"path": str(desk(Path(folder)))}}
+        try:
+            NotebookClient(notebook, timeout=1800, resources=where).execute()
+            failure = None
+        except (CellExecutionError, DeadKernelError, TimeoutError) as error:
+            failure = str(error).strip().splitlines()[-1]
+            print(f"\n{lesson.stem}, seeds + {shift}: {failure}", file=sys.stderr)
+        lines = record.read_text("utf-8").splitlines() if record.exists() else []
+    return [*map(json.loads, lines), {"claim": TO_THE_END, "held": failure is None, "seen": []}]
+
+
+def table(records: Iterable[tuple[str, dict]]) -> str:
+    """Tabulate claims in Markdown: the lesson, the statement, how often it held, and what was seen."""
+    rows = [("lesson", "claim", "held", "seen (lowest to highest)"), ("---",) * 4]
+    grouped = {}
+    for lesson, record in records:
+        grouped.setdefault((lesson, record["claim"]), []).append(record)
+    for (lesson, claim), group in grouped.items():
+        of_each = zip(*(record["seen"] for record in group), strict=False)  # value: its ranges in all runs
+        seen = [f"{min(r)[0]:.4g} to {max(high for _, high in r):.4g}" for r in of_each]
+        held = f"{sum(record['held'] for record in group)} of {len(group)}"
+        rows.append((lesson, claim.replace("|", "\\|"), held, "; ".join(seen)))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "".join("| " + " | ".join(map(str.ljust, row, widths)) + " |\n" for row in rows)
+
+
+def main(lessons: list[Path], seeds: int, report: Path = REPORT) -> int:
+    """Examine lessons with other seeds, print what their claims saw, and write it down.
+
+    Parameters
+    ----------
+    lessons : list of Path
+        The texts.
+    seeds : int
+        How often each lesson is run: with 1000, 2000, … added to its seeds.
+    report : Path
+        File for the table that is printed.
+
+    Returns
+    -------
+    int
+        Exit status: 1 if any claim failed in any run, else 0.
+    """
+    found, jobs = {}, [(lesson, 1000 * run) for lesson, run in product(lessons, range(1, seeds + 1))]
+    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
+        waiting = {pool.submit(examine, *job): job for job in jobs}
+        for done in as_completed(waiting):
+            found[waiting[done]] = done.result()
+            print(f"\r{len(found)} of {len(jobs)} runs", end="", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
+    records = [(lesson.stem, record) for lesson, shift in jobs for record in found[lesson, shift]]
+    report.parent.mkdir(exist_ok=True)
+    report.write_text(table(records), "utf-8")
+    print(table(records), end="")
+    return int(not all(record["held"] for _, record in records))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sorted(LESSONS.glob("*.md")), int(sys.argv[1])))

@@ -1,0 +1,90 @@
+"""Make the paired notebooks from the lessons: ``make notebooks``.
+
+A lesson's text is its source. The notebook beside it is run anew and keeps the outputs only of cells tagged
+``nbval-check-output``: those that must be the same for every reader, and that nbval compares.
+"""
+
+import os
+import re
+import sys
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+
+LESSONS = Path(__file__).parent.parent / "lessons"
+CHECKED = "nbval-check-output"
+SOLUTION = "solution"
+
+
+def pair(lesson: Path) -> nbformat.NotebookNode:
+    """Notebook of a lesson without outputs, with cell ids that do not change from run to run."""
+    notebook = jupytext.read(lesson)
+    for number, cell in enumerate(notebook.cells, start=1):
+        cell["id"] = f"{lesson.stem}-{number}"
+    return notebook
+
+
+def solved(lesson: Path) -> nbformat.NotebookNode:
+    """Code cells of a lesson and, in cells tagged ``solution``, the code of its solutions, as a notebook."""
+    notebook = nbformat.v4.new_notebook()
+    for cell in pair(lesson).cells:
+        if cell.cell_type == "code":
+            notebook.cells.append(cell)
+        for solution in re.findall(r"^:::\{solution\}.*?^:::$", cell.source, re.MULTILINE | re.DOTALL):
+            for code in re.findall(r"^```python\n(.*?)^```", solution, re.MULTILINE | re.DOTALL):
+                notebook.cells.append(nbformat.v4.new_code_cell(code, metadata={"tags": [SOLUTION]}))
+    return notebook
+
+
+def desk(folder: Path) -> Path:
+    """Make a place to run a lesson in: the tables, the programs, and room for those of a reader."""
+    lessons = folder / "lessons"
+    lessons.mkdir()
+    (folder / "stan").symlink_to(LESSONS.parent / "stan")
+    (lessons / "data").symlink_to(LESSONS / "data")
+    return lessons
+
+
+def run(notebook: nbformat.NotebookNode, folder: Path) -> nbformat.NotebookNode:
+    """Execute a notebook in `folder` and keep what its checked cells put out."""
+    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(folder)}}).execute()
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.metadata.pop("execution", None)  # times
+            if CHECKED in cell.metadata.get("tags", []):
+                cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+            else:
+                cell.outputs, cell.execution_count = [], None
+    return notebook
+
+
+def refuse_edited(lesson: Path) -> None:
+    """Stop before a notebook is overwritten that was edited by itself, as in VS Code."""
+    path = lesson.with_suffix(".ipynb")
+    if path.exists() and path.stat().st_mtime > lesson.stat().st_mtime + 1:  # second, as Jupytext allows
+        cells = [[cell.source for cell in jupytext.read(file).cells] for file in (path, lesson)]
+        if cells[0] != cells[1]:
+            raise SystemExit(
+                f"{path.name} was edited after {lesson.name}: "
+                f"`.venv/bin/jupytext --sync lessons/{path.name}` brings the edit into the text, "
+                f"`touch lessons/{lesson.name}` gives it up"
+            )
+
+
+def write(notebook: nbformat.NotebookNode, lesson: Path) -> None:
+    """Write the notebook of a lesson, as old as its text: neither is an edit of the other."""
+    path = lesson.with_suffix(".ipynb")
+    nbformat.write(notebook, path)
+    written = lesson.stat()
+    os.utime(path, ns=(written.st_atime_ns, written.st_mtime_ns))
+
+
+if __name__ == "__main__":
+    lessons = sorted(LESSONS.glob("*.md"))
+    for lesson in lessons:
+        refuse_edited(lesson)
+    for lesson in lessons:
+        print(f"running {lesson.name} ...", file=sys.stderr)
+        write(run(pair(lesson), LESSONS), lesson)
