@@ -1,14 +1,35 @@
-"""What the lessons need and no library has: the data, the exact answer, programs compiled once, pictures."""
+"""What the lessons need and no library has: the data, the exact answer, programs compiled once, pictures.
 
-from helpers.calibration.job import calibrate, rank_test
-from helpers.checks import Verdict, check
-from helpers.compiling.compiler import StanError
-from helpers.data import measurements, simulate, stan_data
-from helpers.exact.posterior import ExactPosterior, exact_posterior, score
-from helpers.models import stan_file, stan_model
-from helpers.plots import COLORS, dots, draw_tree, draws, funnel, rank_ecdf
-from helpers.tables import table_file
-from helpers.tree import tree_data, unflatten
+A name loads what it needs when it is first used, so that ``import helpers`` takes no time.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from helpers.calibration import calibrate, rank_test
+    from helpers.checks import Verdict, check
+    from helpers.compiling import StanError
+    from helpers.data import measurements, stan_data, table_file
+    from helpers.exact import ExactPosterior, exact_posterior, score
+    from helpers.models import stan_file, stan_model
+    from helpers.plots import COLORS, dots, draw_tree, funnel, rank_ecdf
+    from helpers.simulation import simulate
+    from helpers.tree import draws, tree_data, unflatten
+
+_WHERE = {
+    "calibration": ["calibrate", "rank_test"],
+    "checks": ["Verdict", "check"],
+    "compiling": ["StanError"],
+    "data": ["measurements", "stan_data", "table_file"],
+    "exact": ["ExactPosterior", "exact_posterior", "score"],
+    "figures": [],
+    "models": ["stan_file", "stan_model"],
+    "plots": ["COLORS", "dots", "draw_tree", "funnel", "rank_ecdf"],
+    "simulation": ["simulate"],
+    "tree": ["draws", "tree_data", "unflatten"],
+}
+_MODULES = {name: module for module, names in _WHERE.items() for name in names}
 
 __all__ = [
     "COLORS",
@@ -34,3 +55,18 @@ __all__ = [
     "tree_data",
     "unflatten",
 ]
+
+
+def __getattr__(name: str):
+    """Load a public name, or a subpackage, when it is first used (PEP 562)."""
+    if name in _WHERE:
+        return importlib.import_module(f"helpers.{name}")
+    if name not in _MODULES:
+        raise AttributeError(f"module 'helpers' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"helpers.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_MODULES, *_WHERE])

@@ -6,33 +6,61 @@ from collections.abc import Iterable
 from numbers import Integral, Real
 
 import numpy as np
+import polars as pl
+
+# Names that Stan refuses: from the section "Reserved names" of its reference manual, and what the oldest
+# compiler we support (2.27) refuses beyond it, which is the words of C++.
+RESERVED = """
+array auto break cholesky_factor_corr cholesky_factor_cov column_stochastic_matrix complex complex_matrix
+complex_row_vector complex_vector continue corr_matrix cov_matrix data else export extern false fatal_error
+for functions generated get_lp if in increment_log_prob int jacobian lower matrix model multiplier offset
+ordered parameters positive_ordered print profile quantities real reject repeat return row_stochastic_matrix
+row_vector simplex static struct sum_to_zero_matrix sum_to_zero_vector target then transformed true tuple
+typedef unit_vector until upper var vector void while alignas alignof and and_eq asm bitand bitor bool case
+catch char char16_t char32_t class compl const const_cast constexpr decltype default delete do double
+dynamic_cast enum explicit float friend goto inline long mutable namespace new noexcept not not_eq nullptr
+operator or or_eq private protected public register reinterpret_cast short signed sizeof static_assert
+static_cast switch template this thread_local throw try typeid typename union unsigned using virtual volatile
+wchar_t xor xor_eq fvar STAN_MAJOR STAN_MINOR STAN_PATCH STAN_MATH_MAJOR STAN_MATH_MINOR STAN_MATH_PATCH
+"""
 
 
-def kind(x) -> str:
+# How all numbers of a column may be written, and what has to be done to them; 4,930 is written in two ways
+_CHANGES = {
+    r"[-+]?[0-9]*,?[0-9]+": ".str.replace(',', '.')",
+    r"[-+]?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)(\.[0-9]*)?": ".str.replace_all(',', '')",
+    r"[-+]?[0-9]*\.?[0-9]+ *%?": ".str.strip_chars(' %')",
+}
+
+# What people and programs write where there is no label; "na" may well be one
+MISSING = ["", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "None", "none", "?", "-", "."]
+
+
+def describe_type(x) -> str:
     """Name the type of an object, and the package it is from: "an int", "a pandas.DataFrame"."""
     package, name = type(x).__module__.partition(".")[0], type(x).__name__
     name = name if package == "builtins" else f"{package}.{name}"
     return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
-def shown(x) -> str:
+def short_repr(x) -> str:
     """Write a value in one line; as its kind, if it is long or takes more lines."""
     try:
         text = repr(x)
     except Exception:  # an int of thousands of digits, or whatever an object of the reader's does
         text = ""
     plain = 0 < len(text) <= 100 and text.isprintable() and " at 0x" not in text
-    return text if plain else kind(x)
+    return text if plain else describe_type(x)
 
 
-def nearest(name, known: Iterable) -> str:
+def did_you_mean(name, known: Iterable) -> str:
     """Ask for the name that was meant, if one is near; to be put behind the one that was given."""
     names = {str(one).lower(): one for one in known}
     near = difflib.get_close_matches(str(name).lower(), names, n=1)
     return f" (did you mean {names[near[0]]!r}?)" if near else ""
 
 
-def entries(x) -> list | None:
+def as_list(x) -> list | None:
     """List what a sequence holds; None if it is none. A set has no order, and text is one thing."""
     if isinstance(x, str | bytes | set | frozenset):
         return None
@@ -55,31 +83,33 @@ def is_whole(x, least: int = 0) -> bool:
     return isinstance(x, Integral) and not isinstance(x, bool) and bool(x >= least)
 
 
-def flag(x, name: str) -> bool:
+def as_bool(x, name: str) -> bool:
     """Read True or False, of Python or NumPy; 1 and 0 stand for them."""
     if isinstance(x, bool | np.bool_) or (is_whole(x) and x <= 1):
         return bool(x)
-    raise ValueError(f"{name} is {shown(x)}: give True or False")
+    raise ValueError(f"{name} is {short_repr(x)}: give True or False")
 
 
-def generator(seed) -> np.random.Generator:
+def as_rng(seed) -> np.random.Generator:
     """Make a random generator from a seed."""
     if not isinstance(seed, bool | np.bool_):
         try:
             return np.random.default_rng(seed)
         except (TypeError, ValueError):
             pass
-    raise ValueError(f"seed is {shown(seed)}: give a whole number, 0 or more, or a numpy.random.Generator")
+    raise ValueError(
+        f"seed is {short_repr(seed)}: give a whole number, 0 or more, or a numpy.random.Generator"
+    )
 
 
-def floats(x, name: str) -> np.ndarray:
+def as_floats(x, name: str) -> np.ndarray:
     """Make an array of floats, nan for what is missing; text and dates are refused even if they convert."""
     if isinstance(x, np.ma.MaskedArray):
         x = np.where(np.ma.getmaskarray(x), None, x.data)
     try:
         array = np.asarray(x)
     except Exception:  # lists of unequal length; each kind of container has its own error
-        raise ValueError(f"{name} is {shown(x)}: give numbers") from None
+        raise ValueError(f"{name} is {short_repr(x)}: give numbers") from None
     if array.dtype.kind in "biuf":
         return array.astype(float, copy=False)
     # In an array of mixed things numpy makes all of them text: the one to show is in the original.
@@ -87,5 +117,98 @@ def floats(x, name: str) -> np.ndarray:
     for i, one in enumerate(array.ravel()):
         if not (one is None or isinstance(one, float | bool) or is_number(one)):
             place = f" at position {i + 1}" if array.ndim else ""
-            raise ValueError(f"{name} is {shown(one)}{place}: give numbers")
+            raise ValueError(f"{name} is {short_repr(one)}{place}: give numbers")
     return np.array([np.nan if one is None else float(one) for one in array.ravel()]).reshape(array.shape)
+
+
+def column_names(given, argument: str) -> list[str]:
+    """Make a list of one name or several."""
+    names = [given] if isinstance(given, str) else as_list(given)
+    if not names:
+        remedy = "give a list, as a set has no order" if isinstance(given, set | frozenset) else ""
+        raise ValueError(f"{argument} is {short_repr(given)}: {remedy or 'name at least one column'}")
+    for name in names:
+        if not isinstance(name, str):
+            raise ValueError(f"{argument} has {short_repr(name)} in it: give names of columns, as text")
+    return [str(name) for name in names]  # numpy's, too
+
+
+def check_frame(df, levels: list[str], values: list[str]) -> None:
+    """Refuse what is not a frame with rows and each of the columns, named once."""
+    if not isinstance(df, pl.DataFrame):
+        remedies = {
+            "a polars.LazyFrame": "df.collect()",
+            "a pandas.DataFrame": "pl.from_pandas(df)",
+            "a pyarrow.Table": "pl.from_arrow(df)",
+        }
+        remedy = remedies.get(describe_type(df), "pl.DataFrame(df)")
+        raise TypeError(f"df is {describe_type(df)}, not a polars frame: give {remedy}")
+    for name in (names := [*levels, *values]):
+        if name not in df.columns:
+            if name in map(str.strip, df.columns):
+                raise ValueError(f"no column {name!r}, only with spaces around: df = df.rename(str.strip)")
+            near, there = did_you_mean(name, df.columns), ", ".join(map(repr, df.columns)) or "none"
+            raise ValueError(f"no column {name!r}{near}; the frame has {there}")
+        if names.count(name) > 1:
+            raise ValueError(f"column {name!r} is named twice: name it once, as a level or as a value")
+        if name in [f"{level}_stan" for level in levels]:
+            raise ValueError(f"column {name!r} is where node numbers go: rename it with df.rename")
+    if df.is_empty():
+        raise ValueError("the frame has no rows: give at least one observation")
+
+
+def check_labels(column: pl.Series) -> None:
+    """Refuse missing labels, and labels that have no order."""
+    name, dtype = column.name, column.dtype
+    if dtype.is_nested() or dtype == pl.Object:
+        raise ValueError(f"column {name!r} is {dtype} from row 0 on: give text or whole numbers")
+    # NaN would be a group of its own, which nobody means.
+    missing = ~column.is_not_nan().fill_null(False) if dtype.is_float() else column.is_null()
+    if missing.any():
+        row = missing.arg_max()
+        drop = "drop_nulls" if column[row] is None else "drop_nans"
+        remedy = f"name its group, or drop such rows with df = df.{drop}({name!r})"
+        raise ValueError(f"column {name!r} is {column[row] or 'null'} in row {row}: {remedy}")
+
+
+def as_numbers(column: pl.Series) -> pl.Series:
+    """Make a column Int64 or Float64, or refuse its first entry that is not a finite number."""
+    name, dtype = column.name, column.dtype
+    whole = dtype.is_integer() or dtype == pl.Boolean
+    if not (whole or dtype.is_numeric() or dtype in (pl.String, pl.Null)):
+        raise ValueError(f"value column {name!r} is {dtype} from row 0 on: give numbers, e.g. pl.Float64")
+    text = dtype == pl.String
+    plain = column.str.strip_chars() if text else column
+    numbers = plain.cast(pl.Int64 if whole else pl.Float64, strict=False)
+    bad = ~numbers.is_finite().fill_null(False)
+    # Text is refused even where it reads as numbers, but one entry that does not is the one to show.
+    if text or bad.any():
+        row = bad.arg_max() or 0
+        entry = "null" if column[row] is None else repr(column[row])
+        remedy = _remedy(column, row, bad.any())
+        raise ValueError(f"value column {name!r} is {entry} in row {row}: {remedy}")
+    return numbers
+
+
+def _remedy(column: pl.Series, row: int, bad: bool) -> str:
+    """Say what to do about a column of values whose entry in a row is the first that is no number."""
+    name, entry = repr(column.name), column[row]
+    if column.dtype != pl.String:
+        return f"drop such rows with df = df.filter(pl.col({name}).is_finite())"
+    if entry is None:
+        return f"drop such rows with df = df.drop_nulls({name})"
+    text = entry.strip()
+    if bad and text in MISSING:
+        return f"read the table with null_values={entry!r}, then df = df.drop_nulls({name})"
+    if bad and text[:1] in ("<", ">", "≤", "≥"):
+        return "this is a limit, for which the model has no place; without such rows the mean would be off"
+    strip = "" if column.str.strip_chars().equals(column) else ".str.strip_chars()"
+    written = column.drop_nulls().str.strip_chars()
+    fitting = [change for way, change in _CHANGES.items() if written.str.contains(f"^({way})$").all()]
+    changes = fitting if bad else [""]
+    makers = [f"df = df.with_columns(pl.col({name}){strip}{change}.cast(pl.Float64))" for change in changes]
+    if len(makers) == 2:
+        return f"if the comma is a decimal one, {makers[0]}; if it marks thousands, {makers[1]}"
+    if makers:
+        return f"make numbers of the text, {makers[0]}"
+    return "correct the text, then cast the column to pl.Float64"

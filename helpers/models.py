@@ -19,7 +19,7 @@ from filelock import FileLock
 
 from helpers.compiling.cache import cache_folder, hold, move, prune
 from helpers.compiling.compiler import NoRoom, Program, ask_stan, gather, run_make, temporary_folder
-from helpers.inputs import shown
+from helpers.inputs import short_repr
 
 if TYPE_CHECKING:
     import cmdstanpy
@@ -51,7 +51,9 @@ def stan_file(name: str | os.PathLike) -> Path:
         If `name` is neither text nor a path, or empty.
     """
     if not isinstance(name, str | os.PathLike) or not str(name).strip("./ "):
-        raise TypeError(f"name is {shown(name)}: give the name of a program, or the path of a .stan file")
+        raise TypeError(
+            f"name is {short_repr(name)}: give the name of a program, or the path of a .stan file"
+        )
     path = Path(name).expanduser()
     if path.suffix == ".stan" and (path.is_file() or len(path.parts) > 1):
         if not path.is_file():

@@ -1,7 +1,6 @@
 """The pictures that come back from lesson to lesson: the tree of a design, the funnel, a dot for each run."""
 
 import itertools
-import re
 from collections.abc import Mapping, Sequence
 
 import bokeh.colors
@@ -13,10 +12,18 @@ import numpy as np
 import polars as pl
 import xarray as xr
 
-from helpers.calibration.job import _differences
-from helpers.data import _check_frame, _check_labels, _names, _numbers
-from helpers.inputs import is_number, kind, nearest, shown
-from helpers.tree import posterior_of
+from helpers.calibration.ranks import ecdf_differences
+from helpers.inputs import (
+    as_numbers,
+    check_frame,
+    check_labels,
+    column_names,
+    describe_type,
+    did_you_mean,
+    is_number,
+    short_repr,
+)
+from helpers.tree import draws, parse_name
 
 # Okabe and Ito's, safe for all eyes
 COLORS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00"]
@@ -51,8 +58,8 @@ def draw_tree(df: pl.DataFrame, levels: str | Sequence[str], **kwargs) -> bokeh.
         If there are no rows or levels, or more than 20,000 rows, if a column is missing or named twice, or if
         a label is missing.
     """
-    levels = _names(levels, "levels")
-    nodes = _layout(df, levels)
+    levels = column_names(levels, "levels")
+    nodes = tree_layout(df, levels)
     top = len(levels) + 1
     options = {"width": 740, "height": 90 * top, "y_range": (-0.5, top + 0.5)}
     options |= {"tools": "hover", "toolbar_location": None, "tooltips": "@name (n = @n)"}
@@ -80,7 +87,7 @@ def draw_tree(df: pl.DataFrame, levels: str | Sequence[str], **kwargs) -> bokeh.
     return p
 
 
-def _layout(df: pl.DataFrame, levels: list[str]) -> pl.DataFrame:
+def tree_layout(df: pl.DataFrame, levels: list[str]) -> pl.DataFrame:
     """Place every node of the tree, from the population down to the single observations.
 
     Returns
@@ -90,13 +97,13 @@ def _layout(df: pl.DataFrame, levels: list[str]) -> pl.DataFrame:
         it), ``n`` observations, ``color``, ``x`` (1 from one observation to the next), ``y`` (0 for
         observations, K + 1 for the population), and ``parent_x`` and ``parent_y`` (null for the latter).
     """
-    _check_frame(df, levels, [])
+    check_frame(df, levels, [])
     if df.height > _MOST:
         raise ValueError(f"the frame has {df.height:,} rows, too many for a picture: give at most {_MOST:,}")
     numbers = [f"{level}_stan" for level in levels]
     numbered = set(numbers) <= set(df.columns)
     for column in [*levels, *numbers] if numbered else levels:
-        _check_labels(df[column])
+        check_labels(df[column])
     labels = df.select(numbers if numbered else levels).rows()
 
     # A node is a path of labels, an observation the path of its leaf and its row.
@@ -159,7 +166,9 @@ def funnel(
         If there are none, or if a name is not one of a single parameter of every sampler; see `draws`.
     """
     if isinstance(samples, xr.DataTree) or not isinstance(samples, Mapping):
-        raise TypeError(f"samples is {kind(samples)}: give a dictionary, such as {{'centered': samples}}")
+        raise TypeError(
+            f"samples is {describe_type(samples)}: give a dictionary, such as {{'centered': samples}}"
+        )
     if not samples:
         raise ValueError("samples is empty: give at least one sampler, under its label")
     options = {"width": 370, "height": 380, "y_axis_type": "log", "y_range": (3e-4, 3)}
@@ -178,7 +187,7 @@ def funnel(
         first = None
         for rows, marks in [
             (~divergent, {"size": 3, "color": color, "alpha": 0.35}),
-            (divergent, {"size": 9, "color": _dark(color), "marker": "x", "line_width": 2}),
+            (divergent, {"size": 9, "color": darker(color), "marker": "x", "line_width": 2}),
         ]:
             table = {"theta": theta[rows], "offset": offset[rows], "tau": tau[rows]}
             source = bokeh.models.ColumnDataSource({k: v.astype(np.float32) for k, v in table.items()})
@@ -222,26 +231,26 @@ def dots(table: pl.DataFrame, estimate: str, exact: float, **kwargs) -> bokeh.pl
         if `exact` is.
     """
     if not isinstance(table, pl.DataFrame):
-        raise TypeError(f"table is {kind(table)}: give a polars DataFrame")
+        raise TypeError(f"table is {describe_type(table)}: give a polars DataFrame")
     cats = kwargs.get("cats", "run")
     for name in [estimate, *([cats] if isinstance(cats, str) else cats or [])]:
         if not isinstance(name, str) or name not in table.columns:
-            near, there = nearest(name, table.columns), ", ".join(map(repr, table.columns))
-            raise ValueError(f"no column {shown(name)}{near}; the table has {there}")
+            near, there = did_you_mean(name, table.columns), ", ".join(map(repr, table.columns))
+            raise ValueError(f"no column {short_repr(name)}{near}; the table has {there}")
     if table.is_empty():
         raise ValueError("the table has no rows: give at least one run")
-    _numbers(table[estimate])
+    as_numbers(table[estimate])
     if not is_number(exact):
-        raise ValueError(f"exact is {shown(exact)}: give a finite number")
+        raise ValueError(f"exact is {short_repr(exact)}: give a finite number")
     palette = [COLORS[i] for i in (0, 4, 1, 5, 2, 3)]  # pale and strong of blue, of orange, ...
     options = {"cats": "run", "spread": "jitter", "palette": palette, "toolbar_location": None}
     options |= {"frame_width": 430, "frame_height": 230, "marker_kwargs": {"alpha": 0.8, "size": 7}}
     options |= {"x_axis_label": f"{estimate}, estimated by one run"} | kwargs
     p = iqplot.strip(table, q=estimate, **options)
-    p.add_layout(bokeh.models.Span(location=exact, dimension="height", line_dash="dashed", line_width=2))
+    p.addtree_layout(bokeh.models.Span(location=exact, dimension="height", line_dash="dashed", line_width=2))
     where = {"x": exact, "x_offset": 5, "y": p.frame_height - 2, "y_units": "screen"}
     style = {"text_font_size": "13px", "text_baseline": "top"}
-    p.add_layout(bokeh.models.Label(text="exact", **where, **style))
+    p.addtree_layout(bokeh.models.Label(text="exact", **where, **style))
     return p
 
 
@@ -274,12 +283,14 @@ def rank_ecdf(
     """
     single = isinstance(tables, pl.DataFrame)
     if not (single or isinstance(tables, Mapping)):
-        raise TypeError(f"tables is {kind(tables)}: give a table of calibrate, or a dictionary of several")
+        raise TypeError(
+            f"tables is {describe_type(tables)}: give a table of calibrate, or a dictionary of several"
+        )
     if not single and not tables:
         raise ValueError("tables is empty: give at least one, under its label")
     lines = []
     for label, table in ({"": tables} if single else tables).items():
-        for name, *numbers in _differences(table, probability):
+        for name, *numbers in ecdf_differences(table, probability):
             shown = _greek(name)
             several = table["parameter"].n_unique() > 1
             lines.append((shown if single else f"{label}, {shown}" if several else str(label), *numbers))
@@ -296,63 +307,18 @@ def rank_ecdf(
     p.legend.visible = False
     legend = bokeh.models.Legend(items=p.legend[0].items, orientation="horizontal", border_line_color=None)
     legend.click_policy, legend.ncols = "hide", 3  # more would not fit a phone
-    p.add_layout(legend, "above")
+    p.addtree_layout(legend, "above")
     return p
 
 
-def draws(tree, name: str) -> np.ndarray:
-    """All draws of one parameter, chain after chain.
-
-    Parameters
-    ----------
-    tree
-        What `arviz.from_cmdstanpy` gives.
-    name
-        As in the Stan program, with indices from 1: ``"tau"``, ``"theta_3[6]"``.
-
-    Returns
-    -------
-    numpy.ndarray, shape (chains * draws,)
-
-    Raises
-    ------
-    TypeError
-        If the tree is not what ArviZ gives.
-    ValueError
-        If there is no such parameter, or the name is not one of a single number.
-    """
-    variable, index = _parse(name)
-    posterior = posterior_of(tree)
-    if variable not in posterior.data_vars:
-        near, there = nearest(variable, posterior.data_vars), ", ".join(map(str, posterior.data_vars))
-        raise ValueError(f"no {variable!r}{near}; the posterior has {there}")
-    values = posterior[variable].transpose("chain", "draw", ...).to_numpy()
-    sizes = values.shape[2:]
-    if len(index) != len(sizes):
-        one = f"'{variable}{[1] * len(sizes)}'" if sizes else f"{variable!r}"
-        raise ValueError(f"{variable!r} has {values[0, 0].size} entries: ask for one, such as {one}")
-    for i, size in zip(index, sizes, strict=True):
-        if not 1 <= i <= size:
-            raise ValueError(f"no {name!r}: its index runs from 1 to {size}")
-    return values[(..., *(i - 1 for i in index))].ravel()
-
-
-def _parse(name: str) -> tuple[str, list[int]]:
-    """Take ``theta_1[2]`` apart, into the variable and its indices."""
-    match = re.fullmatch(r"(\w+)(?:\[(\d+(?:,\s*\d+)*)\])?", name) if isinstance(name, str) else None
-    if not match:
-        raise ValueError(f"name is {shown(name)}: write tau or theta_1[2]")
-    return match[1], [int(i) for i in match[2].split(",")] if match[2] else []
-
-
-def _dark(color: str) -> str:
+def darker(color: str) -> str:
     """Give a darker shade of a colour."""
     return bokeh.colors.RGB.from_hex_string(color).darken(0.2).to_hex()
 
 
 def _greek(name: str) -> str:
     """Write ``theta_1[2]`` as it stands on a blackboard."""
-    variable, index = _parse(name)
+    variable, index = parse_name(name)
     variable = variable.replace("theta", "θ").replace("tau", "τ").replace("sigma", "σ")
     subscript = "".join(chr(0x2080 + int(c)) if c.isdigit() else c for c in variable).replace("_", "")
     return subscript + (f"[{','.join(map(str, index))}]" if index else "")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from helpers.inputs import entries, is_number, kind, nearest, shown
+from helpers.inputs import as_list, describe_type, did_you_mean, is_number, short_repr
 
 PRIOR = {"theta": (10, 3), "tau": 5, "sigma": 5}  # of the lessons, in the unit of their 47 numbers
 
@@ -17,18 +17,18 @@ _NARROW = 20  # a half-normal spread is below a twentieth of its scale once in 2
 def read_prior(prior: Mapping | None, taus: int) -> tuple[tuple[float, float], list, object]:
     """Fill in the priors of the lessons: mean and sd of θ, one entry for each of the τ, and σ."""
     if not (prior is None or isinstance(prior, Mapping)):
-        raise TypeError(f"prior is {kind(prior)}: give a dictionary, such as {{'tau': 1}}")
+        raise TypeError(f"prior is {describe_type(prior)}: give a dictionary, such as {{'tau': 1}}")
     given = dict(prior or {})
     if unknown := [name for name in given if name not in PRIOR]:
-        near = nearest(unknown[0], PRIOR)
-        raise ValueError(f"no prior for {shown(unknown[0])}{near}: give some of theta, tau and sigma")
+        near = did_you_mean(unknown[0], PRIOR)
+        raise ValueError(f"no prior for {short_repr(unknown[0])}{near}: give some of theta, tau and sigma")
     prior = PRIOR | given
-    theta, tau = entries(prior["theta"]), prior["tau"]
+    theta, tau = as_list(prior["theta"]), prior["tau"]
     if theta is None or len(theta) != 2 or not all(map(is_number, theta)) or theta[1] <= 0:
         raise ValueError(
-            f"prior of theta is {shown(prior['theta'])}: give its mean and its standard deviation, above 0"
+            f"prior of theta is {short_repr(prior['theta'])}: give its mean and its standard deviation, above 0"
         )
-    several = entries(tau)
+    several = as_list(tau)
     tau = [tau] * taus if several is None else several
     if len(tau) != taus:
         raise ValueError(
@@ -68,7 +68,7 @@ def refuse_conflict(prior: Mapping | None, y: np.ndarray, errors: np.ndarray | N
         # Known errors may explain what is wide, and so may a spread whose prior was given.
         left = sd**2 - (0.0 if errors is None else float(np.mean(errors**2)))
         others = [
-            x for name in ("tau", "sigma") if name in given for x in entries(given[name]) or [given[name]]
+            x for name in ("tau", "sigma") if name in given for x in as_list(given[name]) or [given[name]]
         ]
         widest = max([scale, *(x if is_number(x) else np.inf for x in others)])
         if left > (_FAR * widest) ** 2 or sd < scale / _NARROW:

@@ -8,8 +8,7 @@ import re
 import numpy as np
 import polars as pl
 
-# What people and programs write where there is no label; "na" may well be one
-MISSING = ["", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "None", "none", "?", "-", "."]
+from helpers.inputs import MISSING
 
 
 def about_missing(column: pl.Series, labels: pl.Series) -> list[str]:

@@ -1,13 +1,22 @@
-"""A tree of groups with normal measurements at its leaves: written flat, and messages along it."""
+"""A tree of groups: the dictionary that describes it read and written flat, and the draws of its nodes."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
 import xarray as xr
-from scipy.sparse import csr_array
 
-from helpers.inputs import entries, flag, floats, is_number, is_whole, kind, nearest, shown
+from helpers.inputs import (
+    as_bool,
+    as_floats,
+    as_list,
+    describe_type,
+    did_you_mean,
+    is_number,
+    is_whole,
+    short_repr,
+)
 from helpers.priors import read_prior, refuse_conflict
 
 _LARGE = 1e100  # beyond, squares and their sums are not to be had
@@ -72,8 +81,8 @@ def tree_data(
     >>> flat["J"].tolist(), flat["parent"].tolist(), flat["n"].tolist(), flat["y_mean"].tolist()
     ([2, 3], [0, 0, 1, 2, 2], [2, 1, 1], [10.0, 9.0, 8.0])
     """
-    sizes, parents, leaf, y, _ = _read(data, values, None)
-    shared_tau, write_nodes = flag(shared_tau, "shared_tau"), flag(write_nodes, "write_nodes")
+    sizes, parents, leaf, y, _ = read_tree(data, values, None)
+    shared_tau, write_nodes = as_bool(shared_tau, "shared_tau"), as_bool(write_nodes, "write_nodes")
     K = len(sizes)
     first = np.cumsum([0, *sizes])  # nodes above each level
     n = np.bincount(leaf)
@@ -82,7 +91,9 @@ def tree_data(
     theta, taus, sigma = read_prior(prior, 1 if shared_tau else K)
     for name, scale in [*(("tau", tau) for tau in taus), ("sigma", sigma)]:
         if not (is_number(scale) and scale > 0):
-            raise ValueError(f"prior of {name} is {shown(scale)}: give the scale of a half-normal, above 0")
+            raise ValueError(
+                f"prior of {name} is {short_repr(scale)}: give the scale of a half-normal, above 0"
+            )
     refuse_conflict(prior, y)
     return {
         "K": K,
@@ -129,13 +140,13 @@ def unflatten(samples: xr.DataTree, flat: Mapping) -> xr.DataTree:
     """
     posterior = posterior_of(samples)
     if not isinstance(flat, Mapping):
-        raise TypeError(f"flat is {kind(flat)}: give the dictionary of helpers.tree_data")
+        raise TypeError(f"flat is {describe_type(flat)}: give the dictionary of helpers.tree_data")
     for name in ("shared_tau", "J"):
         if name not in flat:
             raise ValueError(f"no {name!r} in the data: give the dictionary of helpers.tree_data")
-    shared, J = flag(flat["shared_tau"], "shared_tau"), entries(flat["J"])
+    shared, J = as_bool(flat["shared_tau"], "shared_tau"), as_list(flat["J"])
     if not J or not all(is_whole(size, 1) for size in J):
-        raise ValueError(f"'J' is {shown(flat['J'])}: give the dictionary of helpers.tree_data")
+        raise ValueError(f"'J' is {short_repr(flat['J'])}: give the dictionary of helpers.tree_data")
     if "tau" not in posterior:
         raise ValueError("the samples have no 'tau': give those of tree or tree_marginal")
     named = posterior.to_dataset()
@@ -164,7 +175,11 @@ def unflatten(samples: xr.DataTree, flat: Mapping) -> xr.DataTree:
 def posterior_of(samples) -> xr.DataTree:
     """Take the group ``posterior``, with its chains and draws, or refuse what has none."""
     if not isinstance(samples, xr.DataTree) or "posterior" not in samples.children:
-        what = "have no group 'posterior'" if isinstance(samples, xr.DataTree) else f"are {kind(samples)}"
+        what = (
+            "have no group 'posterior'"
+            if isinstance(samples, xr.DataTree)
+            else f"are {describe_type(samples)}"
+        )
         raise TypeError(f"the samples {what}: give what arviz.from_cmdstanpy(fit) gives")
     posterior = samples["posterior"]
     for dim in ("chain", "draw"):
@@ -173,135 +188,60 @@ def posterior_of(samples) -> xr.DataTree:
     return posterior
 
 
-class Tree:
-    """A tree of groups with normal measurements at its leaves, and the two passes over it.
+def draws(tree, name: str) -> np.ndarray:
+    """All draws of one parameter, chain after chain.
 
-    Level 0 is the population, one node; level K holds the leaves. Means are relative to `shift`, the mean of
-    all measurements, so that data far from zero lose no digits. Arrays over the points of an integral, G of
-    them, have these in the last axis.
+    Parameters
+    ----------
+    tree
+        What `arviz.from_cmdstanpy` gives.
+    name
+        As in the Stan program, with indices from 1: ``"tau"``, ``"theta_3[6]"``.
+
+    Returns
+    -------
+    numpy.ndarray, shape (chains * draws,)
+
+    Raises
+    ------
+    TypeError
+        If the tree is not what ArviZ gives.
+    ValueError
+        If there is no such parameter, or the name is not one of a single number.
     """
-
-    def __init__(self, data: Mapping, values: str, sigma):
-        sizes, parents, leaf, y, known = _read(data, values, sigma)
-        self.K, self.N, self.nodes, self.known = len(sizes), len(y), sum(sizes), known is not None
-        self.sizes, self.parents = [1, *sizes], [np.zeros(sizes[0], dtype=np.int64), *parents]
-        self.sums = [
-            csr_array((np.ones(len(parent)), (parent, np.arange(len(parent)))), shape=(above, len(parent)))
-            for parent, above in zip(self.parents, self.sizes, strict=False)
-        ]
-        # What a leaf's measurements say of it: a precision (in units of 1/σ², if σ is unknown) and a mean.
-        self.y, self.errors = y, known
-        self.shift = y.mean()
-        weight = np.ones(self.N) if known is None else 1 / known**2
-        self.precision = np.bincount(leaf, weight)[:, None]
-        self.mean = np.bincount(leaf, weight * (y - self.shift))[:, None] / self.precision
-        self.squares = weight @ (y - self.shift - self.mean[leaf, 0]) ** 2
-        self.repeats = self.N - sizes[-1]
-        self.constant = (np.log(weight).sum() - np.log(self.precision).sum()) / 2
-        self.constant -= self.repeats * np.log(2 * np.pi) / 2
-
-    def is_flat(self) -> bool:
-        """Tell whether all measurements are equal."""
-        return not self.squares and not np.ptp(self.mean)
-
-    def guess(self, d: int, theta: tuple) -> np.ndarray:
-        """Rough logarithms of the last d of the spreads; `theta` as in `up`."""
-        rough = np.std(self.mean) or theta[1]
-        within = np.sqrt(self.squares / self.repeats) if self.repeats and not self.known else rough
-        sigma = np.sqrt(within * rough)  # no more than `rough`, if σ explains all; no less than `within`
-        with np.errstate(divide="ignore"):  # in another unit than the priors' all this may be next to nothing
-            return np.log([*[rough] * (d - (not self.known)), *[sigma] * (not self.known)])
-
-    def up(self, tau: np.ndarray, sigma: np.ndarray, theta: tuple) -> tuple[np.ndarray, list]:
-        """Pass messages up the tree.
-
-        Parameters
-        ----------
-        tau : array, shape (K, G)
-        sigma : array, shape (G,)
-        theta
-            Mean and standard deviation of the prior of θ.
-
-        Returns
-        -------
-        log_p : array, shape (G,)
-            Log density of the measurements given τ and σ.
-        messages : list of (mean, variance), for the levels 0 to K
-            What the measurements below each node say of it: a normal density. Shape (nodes of the level, G).
-        """
-        mean, variance = self.mean, sigma**2 / self.precision
-        log_p = self.constant - self.repeats * np.log(sigma) - self.squares / (2 * sigma**2)
-        messages = [(mean, variance)]
-        for parent, sums, spread in zip(self.parents[::-1], self.sums[::-1], tau[::-1], strict=True):
-            weight = 1 / (variance + spread**2)
-            variance = 1 / (sums @ weight)
-            centre = variance * (sums @ (weight * mean))
-            # the density of the siblings' means, written with residuals so that nothing cancels
-            log_p += (np.log(weight).sum(axis=0) + np.log(variance).sum(axis=0)) / 2
-            log_p -= (weight * (mean - centre[parent]) ** 2).sum(axis=0) / 2
-            log_p -= (len(parent) - len(centre)) * np.log(2 * np.pi) / 2
-            mean = centre
-            messages.append((mean, variance))
-        prior_mean, total = theta[0] - self.shift, variance[0] + theta[1] ** 2
-        log_p -= ((mean[0] - prior_mean) ** 2 / total + np.log(2 * np.pi * total)) / 2
-        return log_p, messages[::-1]
-
-    def describe(
-        self, tau: np.ndarray, sigma: np.ndarray, theta: tuple, only: int | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and variance given τ and σ: of all nodes, shape (1 + nodes, G), or of only one, shape (G,)."""
-        _, messages = self.up(tau, sigma, theta)
-        path = None if only is None else self._path(only)
-        mean, variance = _product(theta[0] - self.shift, theta[1] ** 2, *messages[0])
-        means, variances = [mean], [variance]
-        for k, spread in enumerate(tau[: self.K if path is None else len(path)]):
-            above, chosen = (self.parents[k], slice(None)) if path is None else (slice(None), [path[k]])
-            own_mean, own_variance = (part[chosen] for part in messages[k + 1])
-            gain = spread**2 / (spread**2 + own_variance)
-            mean, variance = mean[above], variance[above]
-            mean = mean + gain * (own_mean - mean)
-            variance = gain * own_variance + (1 - gain) ** 2 * variance
-            means.append(mean)
-            variances.append(variance)
-        return (mean[0], variance[0]) if path is not None else (np.vstack(means), np.vstack(variances))
-
-    def draw(
-        self, messages: list, tau: np.ndarray, theta: tuple, rng: np.random.Generator
-    ) -> Iterator[np.ndarray]:
-        """Draw all nodes given τ and σ, level by level from θ, each given its parent."""
-        mean, variance = _product(theta[0] - self.shift, theta[1] ** 2, *messages[0])
-        node = rng.normal(mean, np.sqrt(variance))
-        yield node
-        for parent, spread, message in zip(self.parents, tau, messages[1:], strict=True):
-            mean, variance = _product(node[parent], spread**2, *message)
-            node = rng.normal(mean, np.sqrt(variance))
-            yield node
-
-    def _path(self, node: int) -> list[int]:
-        """Numbers, each in its level, of the nodes on the way from the population down to a node."""
-        level = np.searchsorted(np.cumsum(self.sizes), node, side="right")
-        node, path = node - sum(self.sizes[:level]), []
-        for parent in self.parents[level - 1 :: -1] if level else []:
-            path.append(node)
-            node = parent[node]
-        return path[::-1]
+    variable, index = parse_name(name)
+    posterior = posterior_of(tree)
+    if variable not in posterior.data_vars:
+        near, there = did_you_mean(variable, posterior.data_vars), ", ".join(map(str, posterior.data_vars))
+        raise ValueError(f"no {variable!r}{near}; the posterior has {there}")
+    values = posterior[variable].transpose("chain", "draw", ...).to_numpy()
+    sizes = values.shape[2:]
+    if len(index) != len(sizes):
+        one = f"'{variable}{[1] * len(sizes)}'" if sizes else f"{variable!r}"
+        raise ValueError(f"{variable!r} has {values[0, 0].size} entries: ask for one, such as {one}")
+    for i, size in zip(index, sizes, strict=True):
+        if not 1 <= i <= size:
+            raise ValueError(f"no {name!r}: its index runs from 1 to {size}")
+    return values[(..., *(i - 1 for i in index))].ravel()
 
 
-def _product(mean, variance, other_mean, other_variance) -> tuple[np.ndarray, np.ndarray]:
-    """Multiply two normal densities; the first may have variance 0."""
-    gain = variance / (variance + other_variance)
-    return mean + gain * (other_mean - mean), gain * other_variance
+def parse_name(name: str) -> tuple[str, list[int]]:
+    """Take ``theta_1[2]`` apart, into the variable and its indices."""
+    match = re.fullmatch(r"(\w+)(?:\[(\d+(?:,\s*\d+)*)\])?", name) if isinstance(name, str) else None
+    if not match:
+        raise ValueError(f"name is {short_repr(name)}: write tau or theta_1[2]")
+    return match[1], [int(i) for i in match[2].split(",")] if match[2] else []
 
 
 def _weights(weight, sizes: list[int]) -> np.ndarray:
     """Write out the weight of every node."""
-    given = entries(weight)
+    given = as_list(weight)
     levels = [weight] * len(sizes) if given is None else given
     if len(levels) != len(sizes):
         raise ValueError(f"weight has length {len(levels)}: give one number, or {len(sizes)}, one per level")
     nodes = []
     for k, (given, size) in enumerate(zip(levels, sizes, strict=True), start=1):
-        w = floats(given, f"weight of level {k}")
+        w = as_floats(given, f"weight of level {k}")
         if w.shape not in ((), (size,)):
             raise ValueError(f"weight of level {k} has shape {w.shape}: give one number, or {size}")
         nodes.append(np.broadcast_to(w, size))
@@ -312,15 +252,15 @@ def _weights(weight, sizes: list[int]) -> np.ndarray:
     return np.concatenate(nodes)
 
 
-def _read(data: Mapping, values: str, sigma) -> tuple:
+def read_tree(data: Mapping, values: str, sigma) -> tuple:
     """Check a dictionary such as `stan_data` gives: sizes, parents, leaves (from 0), values and errors."""
     if not isinstance(data, Mapping):
-        raise TypeError(f"data is {kind(data)}: give the dictionary of helpers.stan_data")
+        raise TypeError(f"data is {describe_type(data)}: give the dictionary of helpers.stan_data")
     if not isinstance(values, str):
-        raise ValueError(f"values is {shown(values)}: give the name of one item of the data, as text")
+        raise ValueError(f"values is {short_repr(values)}: give the name of one item of the data, as text")
     for name in ("J_1", "index_1", values):
         if name not in data:
-            near, there = nearest(name, data) if name == values else "", ", ".join(map(str, data))
+            near, there = did_you_mean(name, data) if name == values else "", ", ".join(map(str, data))
             remedy = (
                 "give values=..., the item of the measurements" if name == values else "see helpers.stan_data"
             )
@@ -332,7 +272,7 @@ def _read(data: Mapping, values: str, sigma) -> tuple:
         )
     levels = data.keys() - {values}  # which may be called J_2 themselves
     K = next(k for k in range(1, len(data) + 1) if f"J_{k + 1}" not in levels)
-    y = floats(data[values], repr(values))
+    y = as_floats(data[values], repr(values))
     if y.ndim != 1 or not y.size:
         raise ValueError(f"{values!r} has shape {y.shape}: give at least one measurement, in one dimension")
     sizes = [y.size]
@@ -340,12 +280,12 @@ def _read(data: Mapping, values: str, sigma) -> tuple:
         size = data[f"J_{k}"]
         size = size.item() if isinstance(size, np.ndarray) and size.ndim == 0 else size
         if not is_whole(size, 1):
-            raise ValueError(f"'J_{k}' is {shown(size)}: give a whole number, 1 or more")
+            raise ValueError(f"'J_{k}' is {short_repr(size)}: give a whole number, 1 or more")
         sizes.insert(0, int(size))
     parents = []
     for k, (size, children) in enumerate(pairwise(sizes), start=1):
         name = f"index_{k}"
-        index = floats(data.get(name, []), repr(name))
+        index = as_floats(data.get(name, []), repr(name))
         if index.shape != (children,):
             raise ValueError(
                 f"{name!r} has shape {index.shape}: give {children} numbers of nodes in level {k}"
@@ -359,7 +299,7 @@ def _read(data: Mapping, values: str, sigma) -> tuple:
         childless = np.bincount(parents[-1], minlength=min(size, children + 1)) == 0
         if childless.any():
             raise ValueError(f"node {childless.argmax() + 1} of level {k} has nothing below it: leave it out")
-    known = None if sigma is None else floats(sigma, "'sigma'")
+    known = None if sigma is None else as_floats(sigma, "'sigma'")
     for name, x in [(values, y)] if known is None else [(values, y), ("sigma", known)]:
         if x.shape != y.shape:
             raise ValueError(f"{name!r} has shape {x.shape}: give one for each of the {y.size} measurements")

@@ -30,7 +30,7 @@ import polars as pl
 from filelock import FileLock, Timeout
 
 from helpers.compiling.cache import fault
-from helpers.inputs import flag, is_number, is_whole, kind, shown
+from helpers.inputs import as_bool, describe_type, is_number, is_whole, short_repr
 from helpers.models import program_files, stan_file, stan_model
 
 if TYPE_CHECKING:
@@ -163,10 +163,10 @@ def calibrate(
     """
     _check_caller(client, watch)
     if not is_whole(n, 1):
-        raise ValueError(f"n is {shown(n)}: give the number of replications, 1 or more")
-    resume, show_progress = flag(resume, "resume"), flag(show_progress, "show_progress")
+        raise ValueError(f"n is {short_repr(n)}: give the number of replications, 1 or more")
+    resume, show_progress = as_bool(resume, "resume"), as_bool(show_progress, "show_progress")
     if folder is not None and not isinstance(folder, str | os.PathLike):
-        raise TypeError(f"folder is {shown(folder)}: give the path of a folder")
+        raise TypeError(f"folder is {short_repr(folder)}: give the path of a folder")
     job = _job(program, simulate, seed, draws, timeout, options)
     folder = Path(folder or platformdirs.user_cache_path("hierarchical-models") / "calibrations")
     with _Journal(folder.expanduser() / f"{job.name}-{job.key}.jsonl") as journal:
@@ -192,97 +192,6 @@ def calibrate(
         return _table(journal.read(n), job)
 
 
-def rank_test(table: pl.DataFrame, probability: float = 0.95) -> pl.DataFrame:
-    """Ask of every parameter whether its ranks are uniform, that is, whether their ECDF stays inside a band.
-
-    Parameters
-    ----------
-    table
-        What `calibrate` gives. Replications without a rank, because the fit failed, are left out.
-    probability
-        With which the whole ECDF of one parameter stays inside, if its ranks are uniform. Above 0.995 the
-        band is somewhat too wide.
-
-    Returns
-    -------
-    polars.DataFrame
-        One row per ``parameter``: ``replications``; ``largest``, the largest distance of the ECDF from the
-        uniform one (signed: positive where ranks are too often small); and ``inside`` (Boolean).
-
-    Raises
-    ------
-    TypeError
-        If the table is not a polars DataFrame.
-    ValueError
-        If a column is missing, if a parameter has no ranks, or one that cannot be, or if the probability is
-        not between 0 and 1.
-
-    Notes
-    -----
-    The band of Säilynoja, Bürkner and Vehtari (2022), "Graphical test for discrete uniformity and its
-    applications in goodness-of-fit evaluation and multiple sample comparison", as ArviZ computes it.
-    """
-    rows = []
-    for name, n, _, difference, low, high in _differences(table, probability):
-        largest = float(difference[abs(difference).argmax()])
-        inside = bool(((difference >= low) & (difference <= high)).all())
-        rows.append((name, n, largest, inside))
-    return pl.DataFrame(rows, schema=["parameter", "replications", "largest", "inside"], orient="row")
-
-
-def _differences(table: pl.DataFrame, probability: float) -> Iterator[tuple]:
-    """Give for each parameter what is drawn and tested: its ECDF less the uniform one, and the band."""
-    from arviz_stats.ecdf_utils import get_pointwise_confidence_band
-
-    if not isinstance(table, pl.DataFrame):
-        raise TypeError(f"the table is {kind(table)}: give a table of calibrate, a polars DataFrame")
-    for column in ("parameter", "rank", "draws"):
-        if column not in table.columns:
-            raise ValueError(f"no column {column!r}: give a table of calibrate")
-        dtype = table[column].dtype
-        if column != "parameter" and not (dtype.is_integer() or dtype == pl.Null):
-            raise ValueError(f"column {column!r} is {dtype}: give whole numbers, as calibrate does")
-    if table.is_empty():
-        raise ValueError("the table has no rows: give a table of calibrate")
-    if not (is_number(probability) and 0 < probability < 1):
-        raise ValueError(f"probability is {shown(probability)}: give a number between 0 and 1")
-    for (name,), rows in table.group_by("parameter", maintain_order=True):
-        ranks, draws = rows["rank"].drop_nulls().to_numpy(), rows["draws"][0]
-        if not len(ranks):
-            raise ValueError(f"no fit gave a rank of {name!r}: look at the column status")
-        if rows["draws"].n_unique() != 1 or not is_whole(draws, 1):
-            raise ValueError(
-                f"column 'draws' of {name!r} is not one number above 0: give one table at a time"
-            )
-        if draws > 10_000:
-            raise ValueError(
-                f"draws is {draws:,}: the band is computed for at most 10,000, so rank among fewer"
-            )
-        bad = (ranks < 0) | (ranks > draws)
-        if bad.any():
-            raise ValueError(
-                f"a rank of {name!r} is {ranks[bad][0]}: ranks among {draws} draws are 0 to {draws}"
-            )
-        # Halfway between two ranks the ECDF of the discrete uniform distribution is that of the continuous.
-        points = np.arange(1, draws + 1) / (draws + 1)
-        difference = np.searchsorted(np.sort(ranks), np.arange(1, draws + 1)) / len(ranks) - points
-        low, high = get_pointwise_confidence_band(
-            _pointwise(len(ranks), draws, probability), len(ranks), points
-        )
-        yield name, len(ranks), points, difference, low - points, high - points
-
-
-@cache
-def _pointwise(n: int, draws: int, probability: float) -> float:
-    """Probability at each single point for which the band as a whole has `probability`."""
-    if probability > 0.995:  # simulating this takes too long; Bonferroni's bound is on the safe side
-        return 1 - (1 - probability) / draws
-    from arviz_stats.ecdf_utils import simulate_confidence_bands
-
-    points = np.arange(1, draws + 1) / (draws + 1)
-    return simulate_confidence_bands(n, 1, points, probability, 4000, np.random.default_rng(1))
-
-
 @dataclass(frozen=True)
 class _Job:
     """What a worker needs to know for any replication."""
@@ -305,13 +214,13 @@ def _check_caller(client: Any, watch: Any) -> None:
         sys.exit(1)  # a worker that imports a script without the guard; _local_client says so
     if client is not None and not isinstance(client, distributed.Client):
         raise TypeError(
-            f"client is {shown(client)}: give distributed.Client(...), with the scheduler's address"
+            f"client is {short_repr(client)}: give distributed.Client(...), with the scheduler's address"
         )
     if client and (client.asynchronous or client.status != "running"):
         state = "asynchronous" if client.asynchronous else client.status
         raise ValueError(f"client is {state}: give one that is connected, and not asynchronous")
     if watch is not None and not callable(watch):
-        raise TypeError(f"watch is {shown(watch)}: give a function of the rows of a replication")
+        raise TypeError(f"watch is {short_repr(watch)}: give a function of the rows of a replication")
 
 
 def _job(program, simulate, seed, draws, timeout, options) -> _Job:
@@ -321,17 +230,17 @@ def _job(program, simulate, seed, draws, timeout, options) -> _Job:
 
     if not isinstance(program, str | os.PathLike) or not str(program):
         raise TypeError(
-            f"program is {shown(program)}: give the name of a program, or the path of a .stan file"
+            f"program is {short_repr(program)}: give the name of a program, or the path of a .stan file"
         )
     source = stan_file(program)
     if not callable(simulate):
-        raise TypeError(f"simulate is {kind(simulate)}: give a function of a random generator")
+        raise TypeError(f"simulate is {describe_type(simulate)}: give a function of a random generator")
     if not is_whole(seed, 0):
-        raise ValueError(f"seed is {shown(seed)}: give a whole number, 0 or more")
+        raise ValueError(f"seed is {short_repr(seed)}: give a whole number, 0 or more")
     if not is_whole(draws, 1):
-        raise ValueError(f"draws is {shown(draws)}: give the number of draws to rank among, 1 or more")
+        raise ValueError(f"draws is {short_repr(draws)}: give the number of draws to rank among, 1 or more")
     if not (is_number(timeout) and timeout > 0):
-        raise ValueError(f"timeout is {shown(timeout)}: give the seconds that a fit may take, above 0")
+        raise ValueError(f"timeout is {short_repr(timeout)}: give the seconds that a fit may take, above 0")
     known = inspect.signature(cmdstanpy.CmdStanModel.sample).parameters
     for name in options:
         if name in OURS:
@@ -341,7 +250,7 @@ def _job(program, simulate, seed, draws, timeout, options) -> _Job:
     options = {"chains": 4} | {name: value for name, value in options.items() if value is not None}
     for name, least in {"chains": 1, "iter_sampling": 1, "iter_warmup": 0, "thin": 1}.items():
         if not is_whole(options.get(name, 1), least):
-            raise ValueError(f"{name} is {shown(options[name])}: give a whole number, {least} or more")
+            raise ValueError(f"{name} is {short_repr(options[name])}: give a whole number, {least} or more")
     for name, value in options.items():
         if isinstance(value, list) and len(value) != options["chains"]:
             raise ValueError(f"{name} has {len(value)} entries: give one for each chain")

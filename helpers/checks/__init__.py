@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from helpers.inputs import shown
+from helpers.inputs import short_repr
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Verdict:
         return f'<p style="color: {color}; background: white; padding: 4px 8px">{html.escape(str(self))}</p>'
 
 
-class Again(Exception):
+class WrongAnswer(Exception):
     """An answer does not hold; the message says what to look at again, and not what is right."""
 
 
@@ -60,7 +60,7 @@ _CHECKS: dict[str, Callable[[Any], str | None]] = {}
 def exercise(number: str) -> Callable:
     """Make a function the check of an exercise, such as ``"03.2"``.
 
-    The function takes the answer. It returns what there is to say of a right one, or raises `Again`. For an
+    The function takes the answer. It returns what there is to say of a right one, or raises `WrongAnswer`. For an
     answer that is not of the kind that was asked for it raises a `TypeError` that says what kind is wanted.
     """
 
@@ -109,10 +109,10 @@ def check(number: str, answer: Any) -> Verdict:
     key = f"{match[1]:>02}.{match[2]}" if match else str(number)
     if key not in exercises():
         here = [known for known in exercises() if known[:2] == key[:2]] or exercises()
-        raise ValueError(f"no exercise {shown(number)} answers back; there are {', '.join(here)}")
+        raise ValueError(f"no exercise {short_repr(number)} answers back; there are {', '.join(here)}")
     try:
         return Verdict(True, _CHECKS[key](answer) or "")
-    except Again as again:
+    except WrongAnswer as again:
         return Verdict(False, str(again))
     except (TypeError, ValueError, OSError) as error:
         if not (_passes_through_the_answer(error) or hasattr(error, "_render_traceback_")):

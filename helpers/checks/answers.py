@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from helpers.inputs import kind, shown
+from helpers.inputs import describe_type, short_repr
 
 
 def refuse(answer: Any, wanted: str) -> TypeError:
     """Say in one line that an answer is not of the kind that is wanted."""
-    return TypeError(f"the answer is {kind(answer)}: give {wanted}")
+    return TypeError(f"the answer is {describe_type(answer)}: give {wanted}")
 
 
 def plain(answer: Any) -> Any:
@@ -63,7 +63,7 @@ def word(answer: Any, name: str, words: Iterable[str], wanted: str) -> str:
     answer = plain(answer)
     known = {known.casefold(): known for known in words}
     if not isinstance(answer, str) or answer.strip().casefold() not in known:
-        raise TypeError(f"{name} is {shown(answer)}: give {wanted}")
+        raise TypeError(f"{name} is {short_repr(answer)}: give {wanted}")
     return known[answer.strip().casefold()]
 
 

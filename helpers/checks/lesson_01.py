@@ -6,9 +6,9 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
-from helpers.checks import Again, answers, exercise, programs
+from helpers.checks import WrongAnswer, answers, exercise, programs
 from helpers.data import measurements, simulate, stan_data
-from helpers.inputs import entries
+from helpers.inputs import as_list
 
 LEVELS = ["day", "batch", "colony"]
 
@@ -23,9 +23,9 @@ def alike(answer) -> str:
     shared = {1: {"colony", "batch", "day"}, 2: {"batch", "day"}, 3: set()}
     right = sorted(shared, key=lambda pair: -len(shared[pair]))
     if order == right[::-1]:
-        raise Again("This is the reverse order: begin with the pair that you expect to be most alike.")
+        raise WrongAnswer("This is the reverse order: begin with the pair that you expect to be most alike.")
     if order != right:
-        raise Again("List for each pair what its two cells share of a colony, a batch and a day.")
+        raise WrongAnswer("List for each pair what its two cells share of a colony, a batch and a day.")
     return "The more they share, the more alike. By how much? That the order does not tell."
 
 
@@ -41,9 +41,9 @@ def by_hand(answer) -> str:
     data, labelled = stan_data(cells, LEVELS, "y", remark=False)
     colonies = labelled.unique("colony_stan").sort("colony_stan")
     if np.array_equal(arrays[1], colonies["day_stan"]):
-        raise Again("index_2 holds the day of each colony. Go up one step only, to its batch.")
+        raise WrongAnswer("index_2 holds the day of each colony. Go up one step only, to its batch.")
     if np.array_equal(arrays[1], colonies["batch"]):
-        raise Again(
+        raise WrongAnswer(
             "index_2 holds the labels of the batches, which begin anew every day. Count them through."
         )
     for k, index in enumerate(arrays, start=1):
@@ -52,9 +52,11 @@ def by_hand(answer) -> str:
     if _shape(arrays) != _shape(truth):
         k = int(np.array_equal(arrays[0], truth[0]))
         entry = np.argmax(arrays[k] != truth[k]) + 1
-        raise Again(f"Entry {entry} of index_{k + 1}: follow the line up from that node in the picture.")
+        raise WrongAnswer(
+            f"Entry {entry} of index_{k + 1}: follow the line up from that node in the picture."
+        )
     if length != data["N"]:
-        raise Again(
+        raise WrongAnswer(
             "For the length of index_3: which nodes have a colony as their parent, and how many are they?"
         )
     if all(map(np.array_equal, arrays, truth)):
@@ -66,7 +68,7 @@ def by_hand(answer) -> str:
         )
     k = int(np.array_equal(arrays[0], truth[0]))
     entry = np.argmax(arrays[k] != truth[k]) + 1
-    raise Again(
+    raise WrongAnswer(
         f"The shape is right, but not the order: counted from the left, what is above node {entry} of those "
         f"that index_{k + 1} lists?"
     )
@@ -85,21 +87,25 @@ def more_cells(answer) -> str:
 
     variance = 3 * tau**2 + sigma**2 / n
     if is_near(variance):
-        raise Again("This is the variance: take its square root.")
+        raise WrongAnswer("This is the variance: take its square root.")
     if is_near(sigma / np.sqrt(n)):
-        raise Again("This forgets the tree: the colony, its batch and its day stray from θ, too.")
+        raise WrongAnswer("This forgets the tree: the colony, its batch and its day stray from θ, too.")
     if is_near(np.sqrt((3 * tau**2 + sigma**2) / n)):
-        raise Again("This divides all of a cell's variance by n, as if each cell had a day of its own.")
+        raise WrongAnswer("This divides all of a cell's variance by n, as if each cell had a day of its own.")
     if is_near(np.sqrt(3 * tau**2 + sigma**2)):
-        raise Again(
+        raise WrongAnswer(
             "This is the standard deviation of a single cell. Which part of it does the mean of n reduce?"
         )
     if is_near(np.sqrt(tau**2 + sigma**2 / n)):
-        raise Again("Count the steps from θ down to the colony: each has a variance of τ².")
+        raise WrongAnswer("Count the steps from θ down to the colony: each has a variance of τ².")
     if is_near(3 * tau + sigma / np.sqrt(n)):
-        raise Again("Standard deviations do not add up: add the variances, and take the root of the sum.")
+        raise WrongAnswer(
+            "Standard deviations do not add up: add the variances, and take the root of the sum."
+        )
     if not is_near(np.sqrt(variance)):
-        raise Again("Write down the variance of the colony's mean around θ, and what n cells add to it.")
+        raise WrongAnswer(
+            "Write down the variance of the colony's mean around θ, and what n cells add to it."
+        )
     return "Its square has a part that no number of cells makes smaller. What would?"
 
 
@@ -117,17 +123,19 @@ def own_tree(answer) -> str:
         data, _ = stan_data(df.with_columns(pl.lit(0.0).alias(column)), levels, column)
     levels = list(levels)
     if len(levels) < 2:
-        raise Again(
+        raise WrongAnswer(
             "With one level there is no index_1 for nodes: think of something nested, with two or more."
         )
     sizes = [data[f"J_{k}"] for k in range(1, len(levels) + 1)]
     for above, name, n in zip([1, *sizes], levels, sizes, strict=False):
         if n == above:
-            raise Again(
+            raise WrongAnswer(
                 f"{name!r} adds nothing: each group above it has just one. Add rows, or leave it out."
             )
     if sizes[-1] == df.height:
-        raise Again(f"{levels[-1]!r} names every row: no group has two measurements. Is it a level at all?")
+        raise WrongAnswer(
+            f"{levels[-1]!r} names every row: no group has two measurements. Is it a level at all?"
+        )
     _points_upwards("index_1", index, above=sizes[0], below=sizes[1])
     if np.array_equal(index, data["index_1"]):
         agreed = f"{sizes[0]} groups of {levels[0]!r}, {sizes[1]} of {levels[1]!r}, and stan_data agrees"
@@ -142,38 +150,44 @@ def own_tree(answer) -> str:
             "If you took the groups in another order, both are right; if not, look again. "
             "Never mix the two: the fit would be wrong without a word."
         )
-    raise Again("stan_data finds other parents. Draw the tree: is a label misspelt, or a node counted twice?")
+    raise WrongAnswer(
+        "stan_data finds other parents. Draw the tree: is a label misspelt, or a node counted twice?"
+    )
 
 
 @exercise("01.5")
 def same_design(answer) -> str:
     """Design of our cells, for `simulate`."""
-    children = entries(answer)
+    children = as_list(answer)
     if children is None or isinstance(answer, Mapping | pl.DataFrame):
         raise answers.refuse(answer, "the list that you pass to helpers.simulate")
     data, _ = stan_data(measurements(), LEVELS, "y", remark=False)
     if any(np.iterable(n) and len(n) and n[0] == 0 for n in children):
-        raise Again(
+        raise WrongAnswer(
             "A list begins with 0, since np.bincount counts how often 0 occurs first, and nodes begin at 1."
         )
     if len(children) != 4:
-        raise Again(
+        raise WrongAnswer(
             "Four entries are needed: how many days, batches of each, colonies of each, cells of each."
         )
     try:
         df = simulate(children, 0, 1, 1, seed=1, levels=LEVELS)
     except ValueError as error:
-        raise Again(f"simulate refuses it: {error}.") from None
+        raise WrongAnswer(f"simulate refuses it: {error}.") from None
     imagined, _ = stan_data(df, LEVELS, "y", remark=False)
     for k, level in enumerate(["days", "batches", "colonies"], start=1):
         if imagined[f"J_{k}"] != data[f"J_{k}"]:
-            raise Again(
+            raise WrongAnswer(
                 f"Your design has {imagined[f'J_{k}']} {level}. Compare with the picture of the tree."
             )
     if imagined["N"] != data["N"]:
-        raise Again(f"Your design has {imagined['N']} cells. Compare with the number of rows in our table.")
+        raise WrongAnswer(
+            f"Your design has {imagined['N']} cells. Compare with the number of rows in our table."
+        )
     if _shape(_indices(imagined)) != _shape(_indices(data)):
-        raise Again("The numbers of nodes are right, but it is another tree: who has how many children?")
+        raise WrongAnswer(
+            "The numbers of nodes are right, but it is another tree: who has how many children?"
+        )
     return "As lopsided as that of our cells. Now compare the two pictures, over a few seeds."
 
 
@@ -184,44 +198,50 @@ def three_cells(answer) -> str:
     options = {"fixed_param": True, "iter_sampling": 2000}
     samples = programs.sample(answer, {"tau": tau, "sigma": sigma}, **options)
     if "y_3" not in samples["posterior"]:
-        raise Again("Your program makes up no y_3: add a third cell, with a batch and a colony of its own.")
+        raise WrongAnswer(
+            "Your program makes up no y_3: add a third cell, with a batch and a colony of its own."
+        )
     y = [programs.by_chain(samples, name).ravel() for name in ("y_1", "y_2", "y_3")]
     # In units of τ², of which a cell has 3 + 4, as σ² is 4 of them. With 8000 draws the largest standard
     # error is 7 √(2 / 8000) = 0.11; we look for wholes, so a right program is refused once in 50,000 times.
     steps = np.cov(y) / tau**2
     for k, variance in enumerate(np.diag(steps), start=1):
         if variance < 6.5:
-            raise Again(
+            raise WrongAnswer(
                 f"y_{k} varies too little: from θ to a cell there are three nodes, then the cell's own σ."
             )
         if variance > 7.5:
-            raise Again(f"y_{k} varies too much: is one of its steps around the wrong parent, or too wide?")
+            raise WrongAnswer(
+                f"y_{k} varies too much: is one of its steps around the wrong parent, or too wide?"
+            )
     (_, second, third), (_, _, other) = steps[0], steps[1]
     if second > 2.5:
-        raise Again(
+        raise WrongAnswer(
             "y_1 and y_2 still share their colony: give y_2 one of its own, drawn around the same batch."
         )
     if second < 1.5:
-        raise Again("y_1 and y_2 share less than a batch: draw both colonies around the same batch.")
+        raise WrongAnswer("y_1 and y_2 share less than a batch: draw both colonies around the same batch.")
     if max(third, other) > 1.5:
-        raise Again(
+        raise WrongAnswer(
             "y_3 shares more than the day with another cell: it needs a batch of its own, and a colony."
         )
     if min(third, other) < 0.5:
-        raise Again("y_3 shares no day with the others: draw its batch around the same day.")
+        raise WrongAnswer("y_3 shares no day with the others: draw its batch around the same day.")
     return f"Covariances in units of τ²: {second:.1f} in the batch, {third:.1f} and {other:.1f} in the day."
 
 
 def _points_upwards(name: str, index: np.ndarray, above: int, below: int) -> None:
     """Refuse an array that does not hold, for each node of a level, a number of a node above."""
     if len(index) == above != below:
-        raise Again(f"{name} has one entry for each parent. Turn it round: one entry for each child.")
+        raise WrongAnswer(f"{name} has one entry for each parent. Turn it round: one entry for each child.")
     if len(index) != below:
-        raise Again(f"{name} has {len(index)} entries. It needs one for each node of the next level down.")
+        raise WrongAnswer(
+            f"{name} has {len(index)} entries. It needs one for each node of the next level down."
+        )
     if index.min() == 0:
-        raise Again(f"{name} counts from 0, as Python does. Stan counts from 1.")
+        raise WrongAnswer(f"{name} counts from 0, as Python does. Stan counts from 1.")
     if set(index.tolist()) != set(range(1, above + 1)):
-        raise Again(f"{name} should hold the numbers of all nodes of the level above, and no others.")
+        raise WrongAnswer(f"{name} should hold the numbers of all nodes of the level above, and no others.")
 
 
 def _indices(data: dict) -> list[np.ndarray]:

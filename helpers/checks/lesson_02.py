@@ -7,7 +7,7 @@ import arviz
 import numpy as np
 import polars as pl
 
-from helpers.checks import Again, answers, exercise, programs
+from helpers.checks import WrongAnswer, answers, exercise, programs
 from helpers.data import measurements, simulate, stan_data
 from helpers.exact.posterior import exact_posterior, score
 from helpers.priors import PRIOR
@@ -34,19 +34,19 @@ def prior_sd(answer) -> str:
         return abs(sd / other - 1) < 0.01
 
     if is_near(variance):
-        raise Again("This is the variance: take its square root.")
+        raise WrongAnswer("This is the variance: take its square root.")
     if is_near(theta + 3 * tau + sigma):
-        raise Again("Standard deviations do not add up; variances do.")
+        raise WrongAnswer("Standard deviations do not add up; variances do.")
     if is_near(np.sqrt(3 * tau**2 + sigma**2)):  # 10, which is also what the right answer rounds to
-        raise Again("Give two decimals, if you rounded. Else one part is missing: θ is uncertain, too.")
+        raise WrongAnswer("Give two decimals, if you rounded. Else one part is missing: θ is uncertain, too.")
     if is_near(np.sqrt(theta**2 + tau**2 + sigma**2)):
-        raise Again("How many steps of size τ lie between θ and a cell?")
+        raise WrongAnswer("How many steps of size τ lie between θ and a cell?")
     if any(
         is_near(np.sqrt(theta**2 + share * (3 * tau**2 + sigma**2))) for share in (2 / np.pi, 1 - 2 / np.pi)
     ):
-        raise Again("You took the mean or the standard deviation of τ: what enters is the mean of τ².")
+        raise WrongAnswer("You took the mean or the standard deviation of τ: what enters is the mean of τ².")
     if not is_near(np.sqrt(variance)):
-        raise Again(
+        raise WrongAnswer(
             "Add the variances on the way from the prior mean of 10 down to a cell, and take the root."
         )
     return "And the prior mean of a cell is 10. So how often will an imagined cell be darker than dark?"
@@ -70,25 +70,27 @@ def brighter(answer) -> str:
         return np.allclose(given, [share(*group) for group in days], rtol=0, atol=0.006)  # rounded, too
 
     if is_near(lambda monday, thursday, _: (monday < thursday).mean()):
-        raise Again("This is the probability of the opposite.")
+        raise WrongAnswer("This is the probability of the opposite.")
     if is_near(lambda monday, _, wednesday: (monday > wednesday).mean()):
-        raise Again("You compare Monday with day 3. Which day is that, when labels are sorted?")
+        raise WrongAnswer("You compare Monday with day 3. Which day is that, when labels are sorted?")
     if is_near(lambda _, thursday, wednesday: (thursday > wednesday).mean()):
-        raise Again("You compare days 2 and 3: NumPy counts from 0, the names of parameters from 1.")
+        raise WrongAnswer("You compare days 2 and 3: NumPy counts from 0, the names of parameters from 1.")
     if is_near(lambda monday, thursday, _: round(100 * (monday > thursday).mean(), 2)):
-        raise Again("A probability lies between 0 and 1: this is in per cent.")
+        raise WrongAnswer("A probability lies between 0 and 1: this is in per cent.")
     if is_near(lambda monday, thursday, _: (monday > thursday).sum()):
-        raise Again("You count draws: what share of all draws is it?")
+        raise WrongAnswer("You count draws: what share of all draws is it?")
     if is_near(lambda monday, thursday, _: (monday > thursday).sum() / 4000):
-        raise Again("You divide by 4,000, but these samples have another number of draws: use .mean().")
+        raise WrongAnswer("You divide by 4,000, but these samples have another number of draws: use .mean().")
     if is_near(lambda monday, thursday, _: monday.mean() > thursday.mean()):
-        raise Again(
+        raise WrongAnswer(
             "You compare two means, and lose how uncertain they are. Compare draw by draw, then average."
         )
     if given[0] == given[1]:
-        raise Again("Your function says the same of two different fits: does it use the samples it is given?")
+        raise WrongAnswer(
+            "Your function says the same of two different fits: does it use the samples it is given?"
+        )
     if not is_near(lambda monday, thursday, _: (monday > thursday).mean()):
-        raise Again("In what share of the draws is theta_1[1] above theta_1[2]?")
+        raise WrongAnswer("In what share of the draws is theta_1[1] above theta_1[2]?")
     return "Any statement about unknowns is counted like this. What would it say of a fit that lacks small τ?"
 
 
@@ -98,10 +100,14 @@ def wrong_prior(answer) -> str:
     exact = exact_posterior(cells(), PRIOR | {"theta": (0, 1)})
     samples = programs.sample(answer, cells())
     if abs(programs.by_chain(samples, "theta").mean() - exact_posterior(cells(), PRIOR).mean("theta")) < 1:
-        raise Again("θ has hardly moved: both numbers of its prior have to change, the mean and the spread.")
+        raise WrongAnswer(
+            "θ has hardly moved: both numbers of its prior have to change, the mean and the spread."
+        )
     for name in ("theta", "tau", "sigma"):
         if programs.distance(samples, name, exact.mean(name)) > programs.TOO_FAR:
-            raise Again(f"The prior of θ has changed, but {name} is not where normal(0, 1) would bring it.")
+            raise WrongAnswer(
+                f"The prior of θ has changed, but {name} is not where normal(0, 1) would bring it."
+            )
     rhat = float(arviz.rhat(programs.by_chain(samples, "tau")))
     return f"The exact answer to the wrong question; and R-hat of τ is {rhat:.2f}. Who could have told you?"
 
@@ -114,19 +120,19 @@ def own_fit(answer) -> str:
     exact = belong_together(data, samples, wanted, prior)
     centre, width = {**PRIOR, **(prior or {})}["theta"]
     if abs(np.mean(data["y"]) - centre) > 3 * width:
-        raise Again(
+        raise WrongAnswer(
             f"Your prior of θ is Normal({centre:g}, {width:g}), and your measurements average "
             f"{np.mean(data['y']):.4g}: does it say what you know of them?"
         )
     tau = programs.by_chain(samples, "tau")
     if not arviz.rhat(tau) < 1.05:
-        raise Again(
+        raise WrongAnswer(
             "The chains disagree on τ, R-hat is above 1.05: no interval of these draws can be believed."
         )
     marks = score(samples, exact).filter(pl.col("error_in_mcse").is_not_nan())
     worst = marks.sort(pl.col("error_in_mcse").abs())[-1].row(0, named=True)
     if abs(worst["error_in_mcse"]) > programs.TOO_FAR:
-        raise Again(
+        raise WrongAnswer(
             f"{worst['quantity']} is {worst['estimate']:.3f} by your draws, exactly {worst['exact']:.3f}: "
             "another prior, another fit, or a sampler that did not go everywhere?"
         )
@@ -146,12 +152,12 @@ def belong_together(data, samples, wanted: str, prior: Mapping | None = None):
     if "posterior" not in getattr(samples, "children", ()):
         raise answers.refuse(samples, wanted)
     if samples["posterior"].sizes["chain"] < 2:
-        raise Again("The samples hold one chain, which nothing can be compared with: run four.")
+        raise WrongAnswer("The samples hold one chain, which nothing can be compared with: run four.")
     exact = exactly(data, prior, "as the last part of your answer")
     for k in range(1, len([name for name in data if name.startswith("J_")]) + 1):
         nodes = samples["posterior"].get(f"theta_{k}")
         if nodes is not None and nodes.shape[2] != data[f"J_{k}"]:
-            raise Again(
+            raise WrongAnswer(
                 f"The samples have {nodes.shape[2]} nodes in level {k}, the dictionary {data[f'J_{k}']}: "
                 "of another fit?"
             )

@@ -5,7 +5,7 @@ from statistics import NormalDist
 import arviz
 import numpy as np
 
-from helpers.checks import Again, answers, exercise, programs
+from helpers.checks import WrongAnswer, answers, exercise, programs
 from helpers.checks.lesson_02 import belong_together, cells
 from helpers.exact.posterior import exact_posterior
 from helpers.priors import PRIOR
@@ -32,25 +32,29 @@ def one_chain(answer) -> str:
     except ValueError as error:
         if "axes" not in str(error):  # as ArviZ says of an array with one dimension
             raise
-        raise Again("ArviZ cannot use that: R-hat needs an array with two rows, one for each half.") from None
+        raise WrongAnswer(
+            "ArviZ cannot use that: R-hat needs an array with two rows, one for each half."
+        ) from None
     if any(np.isnan(value) for value in rhat.values()):
-        raise Again("Your function says nan: R-hat needs an array with two rows, one for each half.")
+        raise WrongAnswer("Your function says nan: R-hat needs an array with two rows, one for each half.")
     if not np.isclose(halves(1000 * steady), rhat["steady"], atol=0.01):
-        raise Again("Measured in other units, the same chain gets another R-hat. It should compare spreads.")
+        raise WrongAnswer(
+            "Measured in other units, the same chain gets another R-hat. It should compare spreads."
+        )
     if rhat["steady"] > 1.05:
-        raise Again(
+        raise WrongAnswer(
             f"Of 1000 independent draws your function says {rhat['steady']:.2f}: it should be near 1."
         )
     if rhat["alternates"] > 1.1:
-        raise Again(
+        raise WrongAnswer(
             "Your two parts seem to hold draws 1, 3, 5, … and 2, 4, 6, …: cut the chain in the middle."
         )
     if rhat["jumps"] < 1.1:
-        raise Again("A chain that jumps halfway passes: does your function see both halves, each once?")
+        raise WrongAnswer("A chain that jumps halfway passes: does your function see both halves, each once?")
     if rhat["climbs"] < 1.1:
-        raise Again("A chain that climbs all the time passes: compare its first half with its second.")
+        raise WrongAnswer("A chain that climbs all the time passes: compare its first half with its second.")
     if rhat["strays"] < 1.1:
-        raise Again("A chain that strays for a while in its first half passes: leave no draw out.")
+        raise WrongAnswer("A chain that strays for a while in its first half passes: leave no draw out.")
     return (
         f"A chain that climbs has {rhat['climbs']:.2f}, one that jumps {rhat['jumps']:.2f}. But one that "
         "stays on the first of two hills from start to end has 1.00, and nobody will know of the second."
@@ -63,15 +67,17 @@ def neals_funnel(answer) -> str:
     share = answers.number(answer, "the share as a number from 0 to 1")
     truth = NormalDist(0, 3).cdf(-3)
     if not 0 <= share <= 1:
-        raise Again("A share lies between 0 and 1.")
+        raise WrongAnswer("A share lies between 0 and 1.")
     if share > 1.3 * truth:
-        raise Again("More than there is? Narrow places are hard to enter; that is what keeps a sampler out.")
+        raise WrongAnswer(
+            "More than there is? Narrow places are hard to enter; that is what keeps a sampler out."
+        )
     if share > 0.8 * truth:
-        raise Again(
+        raise WrongAnswer(
             "This is about what a perfect sampler finds. Would one step size do for the mouth and the neck?"
         )
     if share > truth / 2:
-        raise Again(
+        raise WrongAnswer(
             "Fewer, but still half of it or more? Work out how much narrower the neck is at −3 than the "
             "mouth at 3."
         )
@@ -84,14 +90,16 @@ def fixed_tau(answer) -> str:
     tau = 2.0  # unlike its own square, σ, and what the cells say of it; and so wide that θ's prior counts
     samples = programs.sample(answer, cells() | {"tau": tau})
     if "tau" in samples["posterior"]:
-        raise Again("τ is still a parameter of your program: it has to be declared in data, and there only.")
+        raise WrongAnswer(
+            "τ is still a parameter of your program: it has to be declared in data, and there only."
+        )
     exact = exact_posterior(cells(), PRIOR).conditional(tau)
     for name in ("theta", "theta_1[1]", "theta_3[1]"):
         mean, sd = exact.filter(name=name).select("mean", "sd").row(0)
         draws = programs.by_chain(samples, name)
         off = programs.away(draws, mean, name), programs.away((draws - mean) ** 2, sd**2, name)
         if max(off) > programs.TOO_FAR:
-            raise Again(
+            raise WrongAnswer(
                 f"With a τ of {tau}, the standard deviation of {name} is {sd:.2f}, not {draws.std():.2f}. "
                 "Does your program use the τ that it is given, in all three levels?"
             )
@@ -123,13 +131,15 @@ def diagnosis(answer) -> str:
     deep = float((stats["tree_depth"] >= 10).mean()) > 0.01
     alarms = sum(sounding.values())
     if trust and alarms:
-        raise Again(f"Of the first three alarms of the table, and E-BFMI, {alarms} of 4 sound for τ. Which?")
+        raise WrongAnswer(
+            f"Of the first three alarms of the table, and E-BFMI, {alarms} of 4 sound for τ. Which?"
+        )
     error = tau.mean() - exact.mean("tau")
     off = abs(error) / arviz.mcse(tau)
     if not trust and not (alarms or places or deep or off > programs.TOO_FAR):
-        raise Again("None of the alarms of the table sounds for τ. What makes you doubt these draws?")
+        raise WrongAnswer("None of the alarms of the table sounds for τ. What makes you doubt these draws?")
     if trust and off > programs.TOO_FAR:
-        raise Again(
+        raise WrongAnswer(
             f"No alarm sounds, and yet the mean of τ is {off:.0f} MCSEs off the exact one. Do the samples "
             "belong to other data, or to another prior? Or is there a place that no chain has seen?"
         )

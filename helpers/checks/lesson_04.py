@@ -6,7 +6,7 @@ from statistics import NormalDist
 import arviz
 import numpy as np
 
-from helpers.checks import Again, answers, exercise, programs
+from helpers.checks import WrongAnswer, answers, exercise, programs
 from helpers.checks.lesson_02 import LEVELS, belong_together
 from helpers.data import simulate, stan_data
 from helpers.exact.posterior import exact_posterior
@@ -24,7 +24,7 @@ def offsets(answer) -> str:
     if any(len(means) != len(z) for means in given):
         raise answers.refuse(given[0], wanted)
     if not np.array_equal(given[0], day(*cases[0], z)):
-        raise Again(
+        raise WrongAnswer(
             "Called twice with the same z, your function gives two answers. z is the draw: only compute."
         )
 
@@ -36,15 +36,15 @@ def offsets(answer) -> str:
 
     for power, said in [(2, "τ²"), (0.5, "√τ"), (0, "1")]:
         if is_near(lambda theta, tau, power=power: theta + tau**power * z):
-            raise Again(f"Around θ your days have a standard deviation of {said}. It should be τ.")
+            raise WrongAnswer(f"Around θ your days have a standard deviation of {said}. It should be τ.")
     if is_near(lambda theta, tau: tau * z):
-        raise Again("Your days scatter around 0: where has θ gone?")
+        raise WrongAnswer("Your days scatter around 0: where has θ gone?")
     if is_near(lambda theta, tau: tau * (theta + z)):
-        raise Again("Your days scatter around τ θ: only the offset is measured in units of τ.")
+        raise WrongAnswer("Your days scatter around τ θ: only the offset is measured in units of τ.")
     if is_near(lambda theta, tau: (z - theta) / tau):
-        raise Again("This is the way back, from a mean to its offset.")
+        raise WrongAnswer("This is the way back, from a mean to its offset.")
     if not is_near(lambda theta, tau: theta + tau * z):
-        raise Again("For a fixed τ, your days are not distributed as Normal(θ, τ).")
+        raise WrongAnswer("For a fixed τ, your days are not distributed as Normal(θ, τ).")
     return "For τ of 0.01 as for 30, these are the centered days. And z itself knows nothing of τ."
 
 
@@ -59,19 +59,19 @@ def upside_down(answer) -> str:
         return np.allclose(widths, [other(tau) for tau in taus], rtol=tolerance)
 
     if is_near(lambda tau: s):
-        raise Again("This is how closely the mean is known. The offset is measured in units of τ.")
+        raise WrongAnswer("This is how closely the mean is known. The offset is measured in units of τ.")
     if is_near(lambda tau: s * tau):
-        raise Again("You multiply by τ: that is the way from an offset to a mean. Go the other way.")
+        raise WrongAnswer("You multiply by τ: that is the way from an offset to a mean. Go the other way.")
     if is_near(lambda tau: tau / s):
-        raise Again("Upside down. If the mean is known to within 0.3, how many τ is that?")
+        raise WrongAnswer("Upside down. If the mean is known to within 0.3, how many τ is that?")
     if is_near(lambda tau: 1.0):
-        raise Again("This is the prior of the offset. What do the data add, when τ is large?")
+        raise WrongAnswer("This is the prior of the offset. What do the data add, when τ is large?")
     if is_near(lambda tau: 1 / np.sqrt(1 + (tau / s) ** 2), 0.06):  # 1, 0.3 and 0.03 if rounded
         return (
             "With the prior, the width is 1 for small τ, and falls as 1/τ for large: a funnel, upside down."
         )
     if not is_near(lambda tau: s / tau):
-        raise Again("The offset is (mean − θ)/τ. What does dividing by τ do to a standard deviation?")
+        raise WrongAnswer("The offset is (mean − θ)/τ. What does dividing by τ do to a standard deviation?")
     return "It falls as τ grows: a funnel, upside down. For small τ, what would the prior have to say?"
 
 
@@ -107,21 +107,21 @@ def next_week(answer) -> str:
     y_new, theta, tau, sigma = (programs.by_chain(samples, name).ravel() for name in names)
     for name in names[1:]:
         if programs.distance(samples, name, exact.mean(name)) > programs.TOO_FAR:
-            raise Again(f"The posterior of {name} has changed: leave the model itself as it was.")
+            raise WrongAnswer(f"The posterior of {name} has changed: leave the model itself as it was.")
     days = np.array([programs.by_chain(samples, f"theta_1[{k}]").ravel() for k in (1, 2)]).T
     off = {(a, b): programs.prediction(y_new, theta, a * tau**2 + b * sigma**2, days) for a, b in STEPS}
     if max(abs(off[3, 1]["mean"]), abs(off[3, 1]["nodes"])) > programs.TOO_FAR:
-        raise Again(
+        raise WrongAnswer(
             "It does not lie about the θ of its draw. Next week's cell has a day of its own, drawn about θ: "
             "none of those in the data, nor a batch or a colony of theirs."
         )
     nearest = min(off, key=lambda steps: abs(off[steps]["variance"]))
     if abs(off[nearest]["variance"]) > programs.TOO_FAR:
-        raise Again(
+        raise WrongAnswer(
             f"Its variance is {y_new.var():.1f}. Add up the parts that you expect: which is it that differs?"
         )
     if STEPS[nearest]:
-        raise Again(STEPS[nearest])
+        raise WrongAnswer(STEPS[nearest])
     return "A new day, a new batch, a new colony, a new cell. Would the 47 pass as draws from it?"
 
 
@@ -139,7 +139,7 @@ def which_wins(answer) -> str:
         exact = belong_together(data, tree, wanted, prior)
     offsets = {name: "theta_1_tilde" in tree["posterior"] for name, tree in samples.items()}
     if offsets["centered"] or not offsets["noncentered"]:
-        raise Again(
+        raise WrongAnswer(
             "The noncentered samples should have offsets, theta_1_tilde, and the centered none: a mix-up?"
         )
     tau = {name: programs.by_chain(tree, "tau") for name, tree in samples.items()}
@@ -151,13 +151,13 @@ def which_wins(answer) -> str:
     loser = names[names.index(winner) - 1]
     if worth[winner] < worth[loser]:
         if ess[winner] > ess[loser]:
-            raise Again(
+            raise WrongAnswer(
                 "It has more effective draws, but what did they cost? Divide by the number of gradients."
             )
-        raise Again("By your own runs, the other one has more bulk ESS of τ per gradient.")
+        raise WrongAnswer("By your own runs, the other one has more bulk ESS of τ per gradient.")
     off = abs(tau[winner].mean() - exact.mean("tau")) / arviz.mcse(tau[winner])
     if not off < programs.TOO_FAR:
-        raise Again(
+        raise WrongAnswer(
             f"Its mean of τ is {off:.0f} MCSEs from the exact one: the ESS of such a run means nothing."
         )
     return (

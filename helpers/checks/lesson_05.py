@@ -6,7 +6,7 @@ from math import isclose
 import numpy as np
 from scipy.stats import halfcauchy
 
-from helpers.checks import Again, answers, exercise, programs
+from helpers.checks import WrongAnswer, answers, exercise, programs
 from helpers.exact.posterior import ExactPosterior, exact_posterior
 
 SCHOOLS = "ABCDEFGH"
@@ -39,18 +39,24 @@ def guesses(answer) -> str:
     truth, se = precision @ y / precision.sum(), precision.sum() ** -0.5
     if abs(pooled - truth) > se / 2:
         side = "low" if pooled < truth else "high"
-        raise Again(f"The pooled effect is too {side}: where do the schools with the shortest bars lie?")
+        raise WrongAnswer(
+            f"The pooled effect is too {side}: where do the schools with the shortest bars lie?"
+        )
     if not isclose(above, 0.5):
-        raise Again("In the separate answer the effect in A is normal, about 28: how much of it is above 28?")
+        raise WrongAnswer(
+            "In the separate answer the effect in A is normal, about 28: how much of it is above 28?"
+        )
     # The exact answer is -0.1. Under priors of the spread with scales from 1 to 100, and of θ with sds from 5
     # to 100, it lies between -0.2 and 0.8: no such prior turns right into wrong.
     if ahead > 2:
-        raise Again(
+        raise WrongAnswer(
             "Less. A has the longer bar of the two: how firmly does each hold on to its estimate, when the "
             "others speak for about 8?"
         )
     if ahead < -2:
-        raise Again("A falls back further than G, yes. But both are drawn to one value: can A end far below?")
+        raise WrongAnswer(
+            "A falls back further than G, yes. But both are drawn to one value: can A end far below?"
+        )
     return "All three. See how close A and G come, and what a wider prior does to that."
 
 
@@ -70,9 +76,9 @@ def dial_by_hand(answer) -> str:
     (y, s), (z, t) = [(EFFECT[i] - theta, ERROR[i]) for i in (SCHOOLS.index("A"), SCHOOLS.index("G"))]
     square = (z * s**2 - y * t**2) / (y - z)  # of y τ²/(τ² + s²) = z τ²/(τ² + t²)
     if isclose(level, square, rel_tol=0.02):
-        raise Again("This is the square of the τ at which A and G change places.")
+        raise WrongAnswer("This is the square of the τ at which A and G change places.")
     if not isclose(level, square**0.5, rel_tol=0.02):
-        raise Again(
+        raise WrongAnswer(
             "With your 'tau' the two means differ. Which share of its distance from θ does a school keep?"
         )
     return "Below that τ the more precise school is ahead. How much of the posterior lies below?"
@@ -103,9 +109,9 @@ def _explain_average(name, mean, y, sigma, theta, tau):
     ]
     for wrong, hint in hints:
         if isclose(mean, wrong, rel_tol=0.01, abs_tol=0.005):
-            raise Again(f"{name}: {hint}")
+            raise WrongAnswer(f"{name}: {hint}")
     between = min(y, theta) < mean < max(y, theta)
-    raise Again(
+    raise WrongAnswer(
         f"{name}: weigh its estimate by 1/σ² and θ by 1/τ²."
         if between
         else f"{name}: an average of its estimate and θ lies between the two."
@@ -126,17 +132,19 @@ def how_many(answer) -> str:
     sd, difference = (p @ (u - mean) ** 2) ** 0.5, mean - LINE
     needed = (5 * sd / difference) ** 2
     if isclose(draws, needed / 25, rel_tol=0.05):
-        raise Again("With that many draws the difference is one standard error. It should be five.")
+        raise WrongAnswer("With that many draws the difference is one standard error. It should be five.")
     if isclose(draws, needed**0.5, rel_tol=0.05) or isclose(draws, needed / 5, rel_tol=0.05):
-        raise Again("A standard error falls with the root of the number of draws: square all of it.")
+        raise WrongAnswer("A standard error falls with the root of the number of draws: square all of it.")
     if not isclose(draws, needed, rel_tol=0.05):
-        raise Again("The standard error of a mean is sd/√n. For which n is it a fifth of the difference?")
+        raise WrongAnswer(
+            "The standard error of a mean is sd/√n. For which n is it a fifth of the difference?"
+        )
     if isclose(errors, difference / sd * 4000**0.5, rel_tol=0.05):
-        raise Again("These are the draws of a run. How many independent ones are they worth?")
+        raise WrongAnswer("These are the draws of a run. How many independent ones are they worth?")
     if isclose(errors, sd / 2000**0.5, rel_tol=0.08):
-        raise Again("This is the standard error. How many times does it go into the difference?")
+        raise WrongAnswer("This is the standard error. How many times does it go into the difference?")
     if not isclose(errors, difference / sd * 2000**0.5, rel_tol=0.08):
-        raise Again("The standard error of the run is 1.17/√ESS. How many times does it go into 0.036?")
+        raise WrongAnswer("The standard error of the run is 1.17/√ESS. How many times does it go into 0.036?")
     return "To check a reference value takes a better instrument than the value is meant to check."
 
 
@@ -169,12 +177,14 @@ def own_prior(program) -> str:
         return "On other data than the lesson's, too. Now score it against both answers, the new and the old."
     for prior, hint in MISTAKES:
         if has(prior):
-            raise Again(hint)
+            raise WrongAnswer(hint)
     if programs.by_chain(samples, "tau").mean() > 1.5 * _far_apart(WIDE).mean("tau"):
-        raise Again(
+        raise WrongAnswer(
             "Hardly anything holds tau back. Has it a prior, with a standard deviation, not a variance?"
         )
-    raise Again("Its draws are not those of this model. Is the line of tau the only one that you changed?")
+    raise WrongAnswer(
+        "Its draws are not those of this model. Is the line of tau the only one that you changed?"
+    )
 
 
 def _far_apart(prior):
@@ -196,7 +206,7 @@ def own_data(answer) -> str:
         if len(pair) != 2:
             raise TypeError(f"{name!r} has length {len(pair)}: give two numbers, for tau and for 3 tau")
     if len(y) < 5:
-        raise Again(f"{len(y)} studies: take five at least, or the prior of τ has all the say.")
+        raise WrongAnswer(f"{len(y)} studies: take five at least, or the prior of τ has all the say.")
     data, prior = one_level(y, sigma), {"theta": theta, "tau": tau}
     posts = [exact_posterior(data, prior | {"tau": scale * tau}, sigma=sigma) for scale in (1, 3)]
     away = abs(y - y.mean())
@@ -208,18 +218,20 @@ def own_data(answer) -> str:
 
     others = list(filter(is_exactly, range(len(y))))
     if others and not set(others) & set(studies):
-        raise Again(_of_another(f"'extreme' has the means of study {others[0] + 1}"))
+        raise WrongAnswer(_of_another(f"'extreme' has the means of study {others[0] + 1}"))
     for label, post, mean, p in zip(["tau", "3 tau"], posts, extreme, above, strict=True):
         means, near = post.mean("theta_1"), 0.1 * post.sd("theta_1")  # draws will do for an answer
         if not any(isclose(mean, means[study], abs_tol=near[study]) for study in studies):
             _explain_extreme(label, mean, y, means, studies[0])
         truth = 1 - post.cdf("theta", 0)
         if isclose(p, 1 - truth, abs_tol=0.02) and abs(truth - 0.5) > 0.04:
-            raise Again(f"With {label}, 'above' is the probability of an effect below zero.")
+            raise WrongAnswer(f"With {label}, 'above' is the probability of an effect below zero.")
         if not isclose(p, truth, abs_tol=0.02):
-            raise Again(f"With {label}, 'above' is not the probability that theta is above 0.")
+            raise WrongAnswer(f"With {label}, 'above' is not the probability that theta is above 0.")
     if extreme[0] == extreme[1] and not is_exactly(studies[0]):
-        raise Again("'extreme' has one number twice: the second is for a prior of τ three times as wide.")
+        raise WrongAnswer(
+            "'extreme' has one number twice: the second is for a prior of τ three times as wide."
+        )
     study = studies[0]
     shrunk = [abs(post.mean("theta_1")[study] - y[study]) / sigma[study] for post in posts]
     return (
@@ -230,13 +242,17 @@ def own_data(answer) -> str:
 
 def _explain_extreme(label, mean, y, means, study):
     if isclose(mean, y[study]):
-        raise Again(f"With {label}, 'extreme' is the estimate itself. Give its mean in the posterior.")
+        raise WrongAnswer(f"With {label}, 'extreme' is the estimate itself. Give its mean in the posterior.")
     if isclose(abs(mean), abs(y[study] - means[study]), rel_tol=0.02):
-        raise Again(f"With {label}, 'extreme' is by how much it shrinks: give the mean that it shrinks to.")
+        raise WrongAnswer(
+            f"With {label}, 'extreme' is by how much it shrinks: give the mean that it shrinks to."
+        )
     others = [j + 1 for j in range(len(y)) if j != study and isclose(mean, means[j], rel_tol=0.005)]
     if others:
-        raise Again(_of_another(f"With {label}, 'extreme' is the mean of study {others[0]}"))
-    raise Again(f"With {label}, 'extreme' is not the exact mean. Are y, sigma and the priors those you used?")
+        raise WrongAnswer(_of_another(f"With {label}, 'extreme' is the mean of study {others[0]}"))
+    raise WrongAnswer(
+        f"With {label}, 'extreme' is not the exact mean. Are y, sigma and the priors those you used?"
+    )
 
 
 def _of_another(found):

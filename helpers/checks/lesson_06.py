@@ -6,11 +6,11 @@ from math import isclose, pi
 
 import numpy as np
 
-from helpers.checks import Again, answers, exercise, programs
+from helpers.checks import WrongAnswer, answers, exercise, programs
 from helpers.checks.lesson_02 import exactly
 from helpers.data import simulate, stan_data
 from helpers.exact.posterior import exact_posterior
-from helpers.inputs import entries
+from helpers.inputs import as_list
 from helpers.models import stan_model
 from helpers.priors import PRIOR
 
@@ -29,27 +29,27 @@ def flip(answer) -> str:
         answers.number(x, f"{name!r} as {kind}") for x, name, kind in zip(given, names, kinds, strict=True)
     )
     if not loudness > 0:
-        raise Again("λ is a number of measurements times a square: it is above 0.")
+        raise WrongAnswer("λ is a number of measurements times a square: it is above 0.")
     n, sigma = 8, 1
     root = sigma * (loudness / n) ** 0.5  # of n (τ/σ)² = λ
     if not isclose(tau, root, rel_tol=0.02):
         if isclose(tau, root**2, rel_tol=0.02):
-            raise Again("For your λ this is the square of τ.")
-        raise Again("For your 'lambda', solve λ = n (τ/σ)² for τ, with n = 8 and σ = 1.")
+            raise WrongAnswer("For your λ this is the square of τ.")
+        raise WrongAnswer("For your 'lambda', solve λ = n (τ/σ)² for τ, with n = 8 and σ = 1.")
     kept = 1 / 2**2  # λ stays as it is if n goes with 1/τ²
     if isclose(left_out, kept):
-        raise Again("This is the share that you keep.")
+        raise WrongAnswer("This is the share that you keep.")
     if isclose(left_out, 1 / 2):
-        raise Again("λ goes with the square of τ. What does doubling τ do to it?")
+        raise WrongAnswer("λ goes with the square of τ. What does doubling τ do to it?")
     if isclose(left_out, 100 * (1 - kept)):
-        raise Again("In per cent, yes. Give it as a share, between 0 and 1.")
+        raise WrongAnswer("In per cent, yes. Give it as a share, between 0 and 1.")
     if isclose(left_out, (1 - kept) * n):
-        raise Again("Of 8 measurements, yes. Give it as a share, which holds for any number.")
+        raise WrongAnswer("Of 8 measurements, yes. Give it as a share, which holds for any number.")
     if not isclose(left_out, 1 - kept):
-        raise Again("With twice the τ, by what do you divide n so that λ stays as it is?")
+        raise WrongAnswer("With twice the τ, by what do you divide n so that λ stays as it is?")
     if not NEAR[0] <= loudness <= NEAR[1]:
         side = "high" if loudness > NEAR[1] else "low"
-        raise Again(
+        raise WrongAnswer(
             f"'tau' and 'left_out' follow from your λ. But that is too {side}: "
             "where are both voices about as loud?"
         )
@@ -68,7 +68,7 @@ def mixed_company(answer) -> str:
 
 def _weights(answer, wanted):
     """Read weights, of which True and False are two, as a comparison gives them."""
-    given = entries(answer)
+    given = as_list(answer)
     if given and all(isinstance(one, bool | np.bool_) for one in given):
         answer = [int(one) for one in given]
     return answers.array(answer, wanted)
@@ -76,20 +76,22 @@ def _weights(answer, wanted):
 
 def _zeros_and_ones(weight, groups):
     if len(weight) != groups:
-        raise Again(f"There are {len(weight)} weights, and {groups} groups: give one for each.")
+        raise WrongAnswer(f"There are {len(weight)} weights, and {groups} groups: give one for each.")
     if not np.isin(weight, (0, 1)).all():
-        raise Again("Let each weight be 0 or 1, that is, noncentered or centered.")
+        raise WrongAnswer("Let each weight be 0 or 1, that is, noncentered or centered.")
 
 
 def _choose(weight, loudness, spreads):
     """Tell whether the loud groups, and only these, are centered; those near the mark may be either."""
     loud, quiet = loudness > NEAR[1], loudness < NEAR[0]
     if not (weight[loud] == 1).any() and not (weight[quiet] == 0).any() and (loud | quiet).any():
-        raise Again("It is the other way round: weight 1 is centered, for groups of which the data say much.")
+        raise WrongAnswer(
+            "It is the other way round: weight 1 is centered, for groups of which the data say much."
+        )
     for group, hint in [(loud & (weight == 0), "says more"), (quiet & (weight == 1), "says less")]:
         if group.any():
             j = group.argmax()
-            raise Again(
+            raise WrongAnswer(
                 f"Group {j + 1} has weight {weight[j]:g}. With {spreads} its λ is {loudness[j]:.2g}: what it "
                 f"measures {hint} about its mean than its parent does."
             )
@@ -118,9 +120,13 @@ def colonies_centered(program) -> str:
         _what_is_drawn_about_what(samples, data)
     moved = stan_model(program).src_info()["parameters"]
     if "theta_3" not in moved:
-        raise Again("The draws are right. But theta_3 is computed from offsets: it should be a parameter.")
+        raise WrongAnswer(
+            "The draws are right. But theta_3 is computed from offsets: it should be a parameter."
+        )
     if both := [name for name in ("theta_1", "theta_2") if name in moved]:
-        raise Again(f"The draws are right. But {' and '.join(both)} should be noncentered, as they were.")
+        raise WrongAnswer(
+            f"The draws are right. But {' and '.join(both)} should be noncentered, as they were."
+        )
     return "Right draws, in the form asked for. How many gradients does a draw cost, compared with weight 1?"
 
 
@@ -134,13 +140,17 @@ def _what_is_drawn_about_what(samples, data):
     }
     for node, tree in others.items():
         if programs.agrees(samples, exact_posterior(tree, PRIOR), ["theta", "tau", "sigma"]):
-            raise Again(f"The colonies of your program are drawn about {node}. Their parents are batches.")
+            raise WrongAnswer(
+                f"The colonies of your program are drawn about {node}. Their parents are batches."
+            )
     tau = programs.by_chain(samples, "tau")
     if programs.away(tau, PRIOR["tau"] * (2 / pi) ** 0.5, "tau") < programs.TOO_FAR:
-        raise Again(
+        raise WrongAnswer(
             "tau is as its prior has it: the cells tell it nothing. Which line ties theta_3 to its parents?"
         )
-    raise Again("The draws are not those of the model. About what is theta_3 drawn, and with which spread?")
+    raise WrongAnswer(
+        "The draws are not those of the model. About what is theta_3 drawn, and with which spread?"
+    )
 
 
 @exercise("06.4")
@@ -163,9 +173,9 @@ def pilot(answer) -> str:
     swapped = [abs(x - exact.mean(name)) / exact.sd(name) for x, name in [(sigma, "tau"), (tau, "sigma")]]
     if max(off) > 1:
         if max(swapped) < 1:
-            raise Again("'tau' and 'sigma' seem to be swapped.")
+            raise WrongAnswer("'tau' and 'sigma' seem to be swapped.")
         name = ["tau", "sigma"][int(np.argmax(off))]
-        raise Again(
+        raise WrongAnswer(
             f"{name!r} lies {max(off):.1f} posterior standard deviations from the exact mean. Was the pilot "
             "stuck? Or are its priors, if not the lesson's, missing under 'prior'?"
         )

@@ -5,7 +5,7 @@ from functools import cache
 
 import numpy as np
 
-from helpers.checks import Again, answers, exercise, programs
+from helpers.checks import WrongAnswer, answers, exercise, programs
 from helpers.data import measurements, simulate, stan_data
 from helpers.exact.posterior import ExactPosterior, exact_posterior
 from helpers.models import stan_file
@@ -39,31 +39,37 @@ def the_list(answer) -> str:
     flat = tree_data(data, PRIOR)
     right, truth = flat["J"].tolist(), flat["parent"].tolist()
     if sizes == np.cumsum(right).tolist():
-        raise Again("'J' holds the last node of each level. Give the number of nodes that each level has.")
+        raise WrongAnswer(
+            "'J' holds the last node of each level. Give the number of nodes that each level has."
+        )
     if sizes == [1, *right]:
-        raise Again("'J' counts the population, which is not a node of the list.")
+        raise WrongAnswer("'J' counts the population, which is not a node of the list.")
     if sizes != right:
-        raise Again("'J': count the days, then the batches, then the colonies.")
+        raise WrongAnswer("'J': count the days, then the batches, then the colonies.")
     if parent == truth:
         return "The first five entries are those of the tree without colonies: to add a level is to append."
     if len(parent) != len(truth):
         if len(parent) == len(truth) + 1:
-            raise Again("One entry too many: the population has no parent, and no entry.")
-        raise Again(
+            raise WrongAnswer("One entry too many: the population has no parent, and no entry.")
+        raise WrongAnswer(
             f"'parent' has {len(parent)} entries. Each node has one parent: how many nodes are there?"
         )
     if parent == [0] * right[0] + [*data["index_1"], *data["index_2"]]:
-        raise Again("You count anew in each level. Go on counting: the first batch comes after the last day.")
+        raise WrongAnswer(
+            "You count anew in each level. Go on counting: the first batch comes after the last day."
+        )
     if parent == [p + 1 for p in truth]:
-        raise Again("You count the population as node 1. Call it 0, and begin to count with the days.")
+        raise WrongAnswer("You count the population as node 1. Call it 0, and begin to count with the days.")
     if parent == [p - 1 for p in truth]:
-        raise Again(
+        raise WrongAnswer(
             "You count the nodes from 0, as Python does. Then which number is left for the population?"
         )
     if sorted(parent) == sorted(truth):
-        raise Again("The right numbers in another order: entry j belongs to node j, counted level by level.")
+        raise WrongAnswer(
+            "The right numbers in another order: entry j belongs to node j, counted level by level."
+        )
     node = next(j for j, (given, p) in enumerate(zip(parent, truth, strict=True), start=1) if given != p)
-    raise Again(f"Entry {node}: follow the line up from node {node} in your picture.")
+    raise WrongAnswer(f"Entry {node}: follow the line up from node {node} in your picture.")
 
 
 @exercise("07.2")
@@ -79,13 +85,15 @@ def noticed(answer) -> str:
     if found == truth:
         return "A program can check the form of a tree, not whether it is true. What does that leave to you?"
     if too_many := found - truth:
-        raise Again(f"Mistake {min(too_many)} leaves a tree like any other. How is the program to know?")
+        raise WrongAnswer(
+            f"Mistake {min(too_many)} leaves a tree like any other. How is the program to know?"
+        )
     hints = {
         1: "node 4 is a batch. Of which level is node 5, and of which should a parent be?",
         2: "which cells hang on batch 11, once its only colony has gone?",
     }
     missed = min(truth - found)
-    raise Again(f"Mistake {missed}: {hints[missed]}")
+    raise WrongAnswer(f"Mistake {missed}: {hints[missed]}")
 
 
 def _stops(flat, node, parent) -> bool:
@@ -93,7 +101,7 @@ def _stops(flat, node, parent) -> bool:
     broken["parent"][node - 1] = parent
     try:
         programs.sample(stan_file("tree"), broken, chains=1, iter_warmup=10, iter_sampling=10)
-    except Again:
+    except WrongAnswer:
         return True
     return False
 
@@ -113,14 +121,14 @@ def which(answer) -> str:
     rises = [rise(exact, name, scale=5, to=15) for name in names]
     if given[0] != LEVELS[int(np.argmax(sd))]:
         if given[0] == "colony":
-            raise Again(
+            raise WrongAnswer(
                 "'least': there are many colonies, and small ones. Is it cells that tell of a τ, or nodes?"
             )
-        raise Again(
+        raise WrongAnswer(
             "'least': a spread is learned from differences between nodes. Of which level are there few?"
         )
     if given[1] != LEVELS[int(np.argmax(rises))]:
-        raise Again("'moves': where the data say least, who has the say?")
+        raise WrongAnswer("'moves': where the data say least, who has the say?")
     return "Both times the level with the fewest nodes. How far will it move? The table below tells."
 
 
@@ -150,13 +158,13 @@ def grows(answer) -> str:
         known = exact.sd("theta_3[1]") ** 2 + exact.mean("sigma") ** 2 + exact.sd("sigma") ** 2
         truth = (new_cell(exact, [*taus, "sigma"]) / known) ** 0.5
         if factor < 1:
-            raise Again(f"{name!r} is less than 1: is a new day known better than a known colony?")
+            raise WrongAnswer(f"{name!r} is less than 1: is a new day known better than a known colony?")
         if factor > 1.2 * truth:
-            raise Again(
+            raise WrongAnswer(
                 f"Less, {words}: also in the first case most of the variance is that of a single cell."
             )
         if factor < truth / 1.2:
-            raise Again(f"More, {words}: how well do three days tell how much days differ?")
+            raise WrongAnswer(f"More, {words}: how well do three days tell how much days differ?")
     return "Within a fifth of the exact factors. Which of the three steps does most of it?"
 
 
@@ -189,15 +197,17 @@ def new_day(program) -> str:
         )
         try:
             samples = programs.sample(program, flat, iter_warmup=500, iter_sampling=1500)
-        except Again as error:  # from Stan 2.35 on; before, what is out of range made the number no number
+        except (
+            WrongAnswer
+        ) as error:  # from Stan 2.35 on; before, what is out of range made the number no number
             if "out of range" in str(error):
-                raise Again(beyond) from error
+                raise WrongAnswer(beyond) from error
             raise
         if "y_new" not in samples["posterior"] or samples["posterior"]["y_new"].ndim != 2:
-            raise Again("Your program has no real number y_new in its generated quantities.")
+            raise WrongAnswer("Your program has no real number y_new in its generated quantities.")
         y_new, theta, sigma = (programs.by_chain(samples, x).ravel() for x in ("y_new", "theta", "sigma"))
         if not np.isfinite(y_new).all():
-            raise Again(beyond)
+            raise WrongAnswer(beyond)
         spreads = np.array([programs.by_chain(samples, f"tau[{k + 1}]").ravel() for k in range(T)])
         x = np.array([programs.by_chain(samples, f"x[{j + 1}]").ravel() for j in range(flat["J"][0])])
         variance = sigma**2 + (spreads**2).sum(axis=0) * (K if T == 1 else 1)
@@ -206,7 +216,7 @@ def new_day(program) -> str:
         if programs.distance(samples, "theta", exact.mean("theta")) > programs.TOO_FAR:
             hints.append(f"For {tree}, the posterior of theta has changed: leave the model itself as it was.")
     if hints:
-        raise Again(hints[0])
+        raise WrongAnswer(hints[0])
     return "It holds for two levels and three, with one τ and with several. No line of it counts the levels."
 
 
@@ -241,21 +251,25 @@ def own_tree(answer) -> str:
     spreads = [name for name in exact.names if name.startswith("tau")]
     sizes = [data[f"J_{k + 1}"] for k in range(len(spreads))]
     if len(tau) != len(spreads):
-        raise Again(f"'tau' has {len(tau)} entries, and the tree {len(spreads)} levels: give one τ for each.")
+        raise WrongAnswer(
+            f"'tau' has {len(tau)} entries, and the tree {len(spreads)} levels: give one τ for each."
+        )
     mean, sd = (np.array([get(name) for name in spreads]) for get in (exact.mean, exact.sd))
     if (abs(tau - mean) > 0.3 * sd).any():
         if (abs(tau[::-1] - mean) < 0.3 * sd).all():
-            raise Again("'tau' seems to be in reverse order: the top level first.")
+            raise WrongAnswer("'tau' seems to be in reverse order: the top level first.")
         k = int(np.argmax(abs(tau - mean) / sd))
-        raise Again(
+        raise WrongAnswer(
             f"The τ of level {k + 1} lies {(abs(tau - mean) / sd)[k]:.1f} posterior standard deviations from "
             "its exact mean. Did you fit with own τs, and with the priors that you give here?"
         )
     least = [sizes[int(np.argmax(x))] for x in (sd, sd / mean)]  # in the unit, or relative to the mean
     if nodes not in least:
         if nodes not in sizes:
-            raise Again(f"No level of the tree has {nodes:g} nodes: they have {', '.join(map(str, sizes))}.")
-        raise Again(
+            raise WrongAnswer(
+                f"No level of the tree has {nodes:g} nodes: they have {', '.join(map(str, sizes))}."
+            )
+        raise WrongAnswer(
             "There is a level whose τ has a larger posterior standard deviation. How many nodes has it?"
         )
     k = int(np.argmax(sd))

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from helpers.calibration.job import rank_test
-from helpers.checks import Again, answers, exercise, programs
+from helpers.checks import WrongAnswer, answers, exercise, programs
 from helpers.data import measurements, stan_data
 from helpers.exact.posterior import ExactPosterior, exact_posterior
 from helpers.priors import PRIOR
@@ -28,19 +28,23 @@ def shapes(answer) -> str:
     one_of = f"one of {', '.join(map(repr, SHAPES))}"
     given = {name: answers.word(shape, repr(name), SHAPES, one_of) for name, shape in given.items()}
     if given["too low"] == "above":
-        raise Again("'too low': the draws lie too low. Then how many of them are below the true value?")
+        raise WrongAnswer("'too low': the draws lie too low. Then how many of them are below the true value?")
     if given["too low"] != "below":
-        raise Again(
+        raise WrongAnswer(
             "'too low': all draws are moved to one side, so ranks are, too. Does the line cross zero?"
         )
     if given["too narrow"] in ("above", "below"):
-        raise Again("'too narrow': the true value is outside on either side as often. Is one sign enough?")
+        raise WrongAnswer(
+            "'too narrow': the true value is outside on either side as often. Is one sign enough?"
+        )
     if given["too narrow"] == "down, then up":
-        raise Again(
+        raise WrongAnswer(
             "'too narrow': rank 0 is too frequent. At the left, is the share of ranks below too large?"
         )
     if given["too wide"] != "down, then up":
-        raise Again("'too wide' is the opposite of 'too narrow': the true value is in the middle too often.")
+        raise WrongAnswer(
+            "'too wide' is the opposite of 'too narrow': the true value is in the middle too often."
+        )
     return "The line's slope is what counts: steep where ranks are many, falling where they are few."
 
 
@@ -52,13 +56,13 @@ def own_rank(answer) -> str:
     given = [answers.parts(rank(np.random.default_rng([9, k])), 2, wanted) for k in range(4000)]
     for r, _ in given:
         if not (x := answers.number(r, wanted)).is_integer():
-            raise Again(f"A rank is a number of draws, so it is whole. This one is {x:g}.")
+            raise WrongAnswer(f"A rank is a number of draws, so it is whole. This one is {x:g}.")
         if not 0 <= x <= 99:
-            raise Again(f"A rank among 99 draws is between 0 and 99. This one is {x:g}.")
+            raise WrongAnswer(f"A rank among 99 draws is between 0 and 99. This one is {x:g}.")
     ranks = np.array([int(answers.number(r, wanted)) for r, _ in given])
     y = np.array([answers.number(value, wanted) for _, value in given])
     if np.ptp(ranks) == 0:
-        raise Again("All ranks are the same. Are all random numbers taken from rng?")
+        raise WrongAnswer("All ranks are the same. Are all random numbers taken from rng?")
 
     def even(ranks):
         return rank_test(pl.DataFrame({"parameter": "mu", "rank": ranks, "draws": 99}), SURE)["inside"].item()
@@ -66,14 +70,14 @@ def own_rank(answer) -> str:
     # The variance of y is 1 + 0.5². With 4000 of them its standard error is 2.2%; five are too many once in
     # two million times.
     if abs(np.mean(y**2) / 1.25 - 1) > 5 * (2 / 4000) ** 0.5:
-        raise Again(
+        raise WrongAnswer(
             f"Your y scatter by {np.mean(y**2) ** 0.5:.2f}, about 0. Work out by how much they should: μ "
             "scatters by 1, and a measurement about μ by 0.5. Is the second number y?"
         )
     if not even(ranks):
-        raise Again(_uneven(ranks))
+        raise WrongAnswer(_uneven(ranks))
     if not (even(ranks[y > 0]) and even(ranks[y < 0])):
-        raise Again(
+        raise WrongAnswer(
             "Over all replications the ranks are even, but not among those with y above 0, or below, "
             "alone. Does your posterior use both, prior and measurement?"
         )
@@ -118,14 +122,14 @@ def planted(answer) -> str:
     means = {name: programs.by_chain(samples, name) for name in ("theta", "tau", "sigma")}
     mixed = all(arviz.rhat(draws) < 1.05 for draws in means.values())  # a bug may well keep chains apart
     if mixed and programs.agrees(samples, exact, list(means)):
-        raise Again(
+        raise WrongAnswer(
             "With the 47 cells your mistake changes nothing that can be seen: is it in the program? "
             "A prior that the data overrule is like that, too. Take a larger one."
         )
     test = rank_test(table, SURE)
     outside = test.filter(~pl.col("inside"))["parameter"].to_list()
     if not outside:
-        raise Again(
+        raise WrongAnswer(
             f"There is a bug in the program, but {fitted} replications do not show it beyond doubt. "
             "Take more, or is the simulation wrong in the same way?"
         )
@@ -142,13 +146,15 @@ def how_many(answer) -> str:
         for name, x in zip(names, answers.items(answer, names, wanted), strict=True)
     )
     if isclose(large, 1.5 / 0.06, rel_tol=0.05):
-        raise Again("0.06: this is the root of n. Square it.")
+        raise WrongAnswer("0.06: this is the root of n. Square it.")
     if not 550 <= large <= 700:
-        raise Again("0.06: set 1.5 over the root of n equal to 0.06, and solve for n.")
+        raise WrongAnswer("0.06: set 1.5 over the root of n equal to 0.06, and solve for n.")
     if isclose(small, 10 * large, rel_tol=0.05):
-        raise Again("0.006: an error a tenth as large. Does the band go with n, or with its root?")
+        raise WrongAnswer("0.006: an error a tenth as large. Does the band go with n, or with its root?")
     if not isclose(small, 100 * large, rel_tol=0.05):
-        raise Again("0.006: the band goes with one over the root of n. What makes it ten times narrower?")
+        raise WrongAnswer(
+            "0.006: the band goes with one over the root of n. What makes it ten times narrower?"
+        )
     return "A tenth of the error takes a hundred times the work. That is when one machine is not enough."
 
 
@@ -171,21 +177,25 @@ def own_design(answer) -> str:
         # the root of a mean square, of a normal and of a half-normal alike: five standard errors
         spread = float(np.sqrt(((truth - mean) ** 2).mean()))
         if abs(spread / sd - 1) > 5 / np.sqrt(2 * len(truth)):
-            raise Again(
+            raise WrongAnswer(
                 f"The true values of {name} scatter by {spread:.3g}, and its prior in 'data' is {sd:.3g}. "
                 "Do simulation and program have the same prior?"
             )
     test = rank_test(table, SURE)
     if outside := test.filter(~pl.col("inside"))["parameter"].to_list():
-        raise Again(f"The ranks of {outside[0]} are not even. What differs between simulation and program?")
+        raise WrongAnswer(
+            f"The ranks of {outside[0]} are not even. What differs between simulation and program?"
+        )
     learned = dict(table.group_by("parameter").agg(pl.col("shrinkage").median()).rows())
     least = answers.word(
         least, "'least'", learned, f"the name of a parameter, one of {', '.join(map(repr, learned))}"
     )
     if learned[least] > min(learned.values()) + 1e-9:
         if learned[least] == max(learned.values()):
-            raise Again("'least': of this one most is learned. Shrinkage 0 means nothing, 1 everything.")
-        raise Again("'least': compare the medians of the column shrinkage, by parameter.")
+            raise WrongAnswer(
+                "'least': of this one most is learned. Shrinkage 0 means nothing, 1 everything."
+            )
+        raise WrongAnswer("'least': compare the medians of the column shrinkage, by parameter.")
     said = ", ".join(f"{name} {value:.2f}" for name, value in sorted(learned.items()))
     return f"{fitted} replications, none out of line. Median shrinkage: {said}."
 
@@ -199,12 +209,12 @@ def calibrated(table, parameters: list[str], least: int) -> int:
         raise answers.refuse(table, wanted)
     for name in parameters:
         if name not in table["parameter"]:
-            raise Again(f"The table has no {name}: let simulate return it with the parameters.")
+            raise WrongAnswer(f"The table has no {name}: let simulate return it with the parameters.")
     fitted = table.filter(status="ok", parameter=parameters[0]).height
     if failed := table.filter(parameter=parameters[0]).height - fitted:
         status = table.filter(pl.col("status") != "ok")["status"][0]
         if fitted < least:
-            raise Again(f"{failed} fits failed. The first says: {status}")
+            raise WrongAnswer(f"{failed} fits failed. The first says: {status}")
     if fitted < least:
-        raise Again(f"{fitted} replications are too few: take {least} or more.")
+        raise WrongAnswer(f"{fitted} replications are too few: take {least} or more.")
     return fitted

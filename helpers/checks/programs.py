@@ -8,7 +8,7 @@ from pathlib import Path
 import arviz
 import numpy as np
 
-from helpers.checks import Again, answers
+from helpers.checks import WrongAnswer, answers
 from helpers.models import stan_model
 
 SEED = 3
@@ -36,7 +36,7 @@ def sample(program: str | os.PathLike, data: dict, **options):
     ------
     TypeError
         If `program` is not a path.
-    Again
+    WrongAnswer
         If the program stops while it runs.
     """
     if not isinstance(program, str | os.PathLike):
@@ -55,7 +55,7 @@ def sample(program: str | os.PathLike, data: dict, **options):
         what = (
             f"Stan says: {messages[-1].strip()}" if messages else "Run it yourself, and read Stan's message."
         )
-        raise Again(f"Your program stops while it runs. {what}") from error
+        raise WrongAnswer(f"Your program stops while it runs. {what}") from error
     finally:
         logger.setLevel(level)
     return arviz.from_cmdstanpy(fit, index_origin=1)
@@ -66,7 +66,7 @@ def distance(samples, name: str, truth: float) -> float:
 
     Raises
     ------
-    Again
+    WrongAnswer
         If the program has no such parameter, or chains that disagree.
     """
     return away(by_chain(samples, name), truth, name)
@@ -77,13 +77,13 @@ def by_chain(samples, name: str) -> np.ndarray:
 
     Raises
     ------
-    Again
+    WrongAnswer
         If the program has no such parameter.
     """
     word, _, index = name.partition("[")
     draws = samples["posterior"].get(word)
     if draws is None or draws.ndim != (3 if index else 2):
-        raise Again(f"There is no {name!r} among the draws: keep the names of the parameters.")
+        raise WrongAnswer(f"There is no {name!r} among the draws: keep the names of the parameters.")
     return draws.values[..., int(index[:-1]) - 1] if index else draws.values
 
 
@@ -92,11 +92,11 @@ def away(draws: np.ndarray, truth: float, name: str) -> float:
 
     Raises
     ------
-    Again
+    WrongAnswer
         If the chains disagree; the message calls the draws by `name`.
     """
     if not arviz.rhat(draws) < 1.05:
-        raise Again(f"The chains of your program disagree on {name}: R-hat is above 1.05.")
+        raise WrongAnswer(f"The chains of your program disagree on {name}: R-hat is above 1.05.")
     return float(abs(np.mean(draws) - truth) / arviz.mcse(draws))
 
 
@@ -136,7 +136,7 @@ def agrees(samples, exact, names: list[str]) -> bool:
 
     Raises
     ------
-    Again
+    WrongAnswer
         If the program has no such parameter, or chains that disagree.
     """
     return all(distance(samples, name, exact.mean(name)) < TOO_FAR for name in names)

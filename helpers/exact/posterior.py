@@ -15,11 +15,11 @@ import xarray as xr
 from scipy.optimize import brentq
 from scipy.special import ndtr
 
+from helpers.exact.passes import Tree
 from helpers.exact.quadrature import Rule, integral, invert, parts, to_t
-from helpers.inputs import flag, floats, generator, is_number, is_whole, kind, shown
-from helpers.plots import draws
+from helpers.inputs import as_bool, as_floats, as_rng, describe_type, is_number, is_whole, short_repr
 from helpers.priors import read_prior, refuse_conflict
-from helpers.tree import Tree
+from helpers.tree import draws
 
 _VARIABLES = 4  # more spreads than these are refused: each multiplies the points by 20 to 60
 
@@ -82,9 +82,9 @@ def exact_posterior(
     True
     """
     tree = Tree(data, values, sigma)
-    shared_tau = flag(shared_tau, "shared_tau")
+    shared_tau = as_bool(shared_tau, "shared_tau")
     if not (is_number(tolerance) and tolerance > 0):
-        raise ValueError(f"tolerance is {shown(tolerance)}: give a number above 0, such as 1e-8")
+        raise ValueError(f"tolerance is {short_repr(tolerance)}: give a number above 0, such as 1e-8")
     theta, spreads, sigma_prior = read_prior(prior, 1 if shared_tau else tree.K)
     names = ["tau"] if shared_tau else [f"tau[{k + 1}]" for k in range(tree.K)]
     priors = {name: _log_prior(name, given) for name, given in zip(names, spreads, strict=True)}
@@ -111,7 +111,7 @@ def _log_prior(name: str, given) -> Callable:
         return given.logpdf
     if not (is_number(given) and given > 0):
         raise ValueError(
-            f"prior of {name} is {shown(given)}: give a scale above 0, or a distribution with a logpdf"
+            f"prior of {name} is {short_repr(given)}: give a scale above 0, or a distribution with a logpdf"
         )
     return lambda x: np.log(2 / np.pi) / 2 - np.log(given) - (x / given) ** 2 / 2
 
@@ -144,9 +144,9 @@ def score(samples, exact: "ExactPosterior", below: float = 0.1) -> pl.DataFrame:
         If the samples lack one of the parameters, if a draw is not a finite number, or if `below` is not one.
     """
     if not isinstance(exact, ExactPosterior):
-        raise TypeError(f"exact is {kind(exact)}: give what helpers.exact_posterior gives")
+        raise TypeError(f"exact is {describe_type(exact)}: give what helpers.exact_posterior gives")
     if not is_number(below):
-        raise ValueError(f"below is {shown(below)}: give a finite number")
+        raise ValueError(f"below is {short_repr(below)}: give a finite number")
     names = [name for name in exact.names if not name.startswith("theta_")]
     below = float(below)
     rows = [(name, _by_chain(samples, name), exact.mean(name)) for name in names]
@@ -365,10 +365,10 @@ class ExactPosterior:
             raise ValueError(f"tau is {tau[bad][0]}: give finite numbers, 0 or more")
         if sigma is not None and tree.known:
             raise ValueError(
-                f"sigma is {shown(sigma)}: leave it out, the errors of the measurements are known"
+                f"sigma is {short_repr(sigma)}: leave it out, the errors of the measurements are known"
             )
         if sigma is not None and not (is_number(sigma) and sigma > 0):
-            raise ValueError(f"sigma is {shown(sigma)}: give a finite number above 0")
+            raise ValueError(f"sigma is {short_repr(sigma)}: give a finite number above 0")
         tables = []
         for row in tau.reshape(-1, len(names)):
             mean, sd = self._given(row, sigma)
@@ -404,8 +404,8 @@ class ExactPosterior:
             If `n` is not a whole number above 0, or the seed is not one.
         """
         if not is_whole(n, 1):
-            raise ValueError(f"n is {shown(n)}: give a whole number of draws, 1 or more")
-        tree, rng = self._tree, generator(seed)
+            raise ValueError(f"n is {short_repr(n)}: give a whole number of draws, 1 or more")
+        tree, rng = self._tree, as_rng(seed)
         if n * tree.nodes > 1e9:
             raise ValueError(
                 f"n is {n:,}: {n * tree.nodes:.0e} numbers do not fit into memory, ask for fewer"
@@ -437,7 +437,7 @@ class ExactPosterior:
         else:
             nearest = difflib.get_close_matches(word, words, n=1, cutoff=0)[0]
             remedy = f"the nearest is {nearest!r}, of {', '.join(words)}"
-        raise ValueError(f"no parameter {shown(name)}: {remedy}")
+        raise ValueError(f"no parameter {short_repr(name)}: {remedy}")
 
     def _look_up(self, moments: dict, name: str) -> float | np.ndarray:
         level = (
@@ -528,7 +528,7 @@ class ExactPosterior:
 
 def _points(name: str, x) -> np.ndarray:
     """Read one number or several; what is missing has no answer."""
-    x = floats(x, name)
+    x = as_floats(x, name)
     if np.isnan(x).any():
         raise ValueError(f"{name} is nan: give numbers")
     return x

@@ -17,7 +17,7 @@ from nbclient import NotebookClient
 from reading import PRIOR, SCRIPTS
 
 import helpers
-from helpers.data import _RESERVED
+from helpers.inputs import RESERVED
 
 TAKE = """
 const { grid, ...guess } = course.guess(course.readGrid(text, answers), answers);
@@ -46,7 +46,7 @@ def take(text: str, answers=None, remarked=False, **values):
     given = {"names": None, "adapted": "", "chains": []} | values
     return node.run(
         TAKE, *TAKEN, text=text, answers=answers or {}, prior=PRIOR, settings=SETTINGS, remarked=remarked,
-        reserved=_RESERVED.split(), **given,
+        reserved=RESERVED.split(), **given,
     )  # fmt: skip
 
 

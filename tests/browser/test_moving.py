@@ -7,7 +7,7 @@ import pytest
 from conftest import PAGES, changed, pixels
 
 import helpers
-from helpers.figures.walk import KICKS
+from helpers.figures.leapfrog_walk import KICKS
 
 LEVELS = ["day", "batch", "colony"]
 

@@ -17,6 +17,7 @@ from polars.testing import assert_frame_equal
 import helpers
 import helpers.calibration.job as calibration
 import helpers.plots
+from helpers.calibration import ranks as uniform
 
 # Results depend on nothing but the arguments
 
@@ -260,7 +261,7 @@ def test_uniform_ranks_stay_inside_the_band_as_often_as_it_says(n, draws):
     rng = np.random.default_rng(1)
     ranks = rng.integers(draws + 1, size=(2000, n))
     points = np.arange(1, draws + 1)
-    ((_, _, _, _, low, high),) = calibration._differences(table_of(ranks[0], draws), 0.95)
+    ((_, _, _, _, low, high),) = uniform.ecdf_differences(table_of(ranks[0], draws), 0.95)
     ecdf = (
         (ranks[:, :, None] < points).mean(axis=1)
         if n * draws < 30_000
@@ -304,7 +305,7 @@ def test_the_figure_draws_the_numbers_of_the_test():
     rng = np.random.default_rng(1)
     tables = {"few": table_of(rng.integers(100, size=50)), "many": table_of(rng.integers(100, size=400))}
     figure = helpers.plots.rank_ecdf(tables)
-    numbers = {label: next(calibration._differences(table, 0.95)) for label, table in tables.items()}
+    numbers = {label: next(uniform.ecdf_differences(table, 0.95)) for label, table in tables.items()}
     lines = {item.label.value: item.renderers[0].data_source.data for item in figure.legend[0].items}
     assert list(lines) == ["few", "many"]
     for label, (_, _, points, difference, _, _) in numbers.items():

@@ -11,7 +11,7 @@ import xarray as xr
 
 import helpers
 from helpers import checks
-from helpers.checks import Again, answers, exercise, programs
+from helpers.checks import WrongAnswer, answers, exercise, programs
 
 LESSONS = sorted((Path(__file__).parents[2] / "lessons").glob("*.md"))
 NUMBER = re.compile(r'helpers\.check\("(\d\d\.\d+)"')
@@ -29,12 +29,12 @@ def two(monkeypatch):
         if not isinstance(answer, int):
             raise TypeError(f"the answer is a {type(answer).__name__}: give a whole number")
         if answer != 3:
-            raise Again("Count again.")
+            raise WrongAnswer("Count again.")
         return "Three it is."
 
     @exercise("99.2")
     def odd(answer):
-        raise Again("<b>1 < 2</b>")
+        raise WrongAnswer("<b>1 < 2</b>")
 
     yield
     checks.exercises.cache_clear()
@@ -196,7 +196,7 @@ def test_chains_that_disagree_are_said_to_and_not_averaged(apart):
     draws = np.random.default_rng(1).normal(size=(4, 1000))
     assert programs.away(draws, 0, "tau") < programs.TOO_FAR
     draws[3] += apart  # R-hat is 1.1, which some call fine
-    with pytest.raises(Again, match="disagree on tau"):
+    with pytest.raises(WrongAnswer, match="disagree on tau"):
         programs.away(draws, 0.25, "tau")
 
 

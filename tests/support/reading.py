@@ -2,8 +2,7 @@
 
 import node
 
-from helpers.data import _RESERVED
-from helpers.remarks import MISSING
+from helpers.inputs import MISSING, RESERVED
 
 SCRIPTS = [f"{name}.js" for name in ("numbers", "csv", "grid", "guess", "clean", "rules", "remarks")]
 PRIOR = {"theta": [10, 3], "tau": 5, "sigma": 5}
@@ -49,7 +48,7 @@ def case(text: str, levels=None, value=None, answers=None, **options) -> dict:
 
 def in_page(cases: list[dict]) -> list[dict]:
     """Tell what the page makes of each case: names, did, asks, guess, problem, csv, schema, remarks, data."""
-    return node.run(READ, *SCRIPTS, cases=cases, missing=MISSING, reserved=_RESERVED.split())
+    return node.run(READ, *SCRIPTS, cases=cases, missing=MISSING, reserved=RESERVED.split())
 
 
 def read(text: str, **options) -> dict:

@@ -1,4 +1,4 @@
-// The panel "Sample here": a form above the figure of helpers/figures/sampling.py, and below it a table that says of
+// The panel "Sample here": a form above the figure of helpers/figures/stored_draws.py, and below it a table that says of
 // its draws what ArviZ would.  The figure begins with stored draws, and shows others as Stan makes them in the page.
 
 globalThis.course ??= {};

@@ -24,9 +24,8 @@ import bokeh.plotting
 import numpy as np
 
 import helpers
-from helpers.data import _RESERVED
+from helpers.inputs import MISSING, RESERVED
 from helpers.priors import PRIOR
-from helpers.remarks import MISSING
 
 LEVELS, VALUE = ["day", "batch", "colony"], "y"
 SETTINGS = {"adaptDelta": 0.8, "seed": 1, "warmup": 1000, "draws": 1000, "chains": 4}
@@ -89,7 +88,7 @@ def tree(labelled, flat: dict) -> bokeh.plotting.figure:
         tags=[{
             "csv": files("helpers").joinpath("measurements.csv").read_text("utf-8"),
             "levels": LEVELS, "value": VALUE, "settings": SETTINGS,
-            "reserved": _RESERVED.split(), "missing": MISSING,
+            "reserved": RESERVED.split(), "missing": MISSING,
             "prior": {"theta": list(PRIOR["theta"]), "tau": PRIOR["tau"], "sigma": PRIOR["sigma"]},
         }],
     )  # fmt: skip

@@ -34,8 +34,8 @@ import xarray as xr
 
 from helpers.exact.posterior import exact_posterior
 from helpers.figures.parts import panel, wrap
-from helpers.plots import COLORS, _dark, draws
-from helpers.tree import tree_data
+from helpers.plots import COLORS, darker
+from helpers.tree import draws, tree_data
 
 BELOW = 0.1  # P(τ < 0.1) tells whether the neck is there
 PROGRAMS = ["centered", "noncentered", "tree", "tree_marginal"]
@@ -131,7 +131,7 @@ def sampling(
     ]
     for p, x, dots in zip(below, ("theta", "offset"), (table, offsets), strict=True):
         p.scatter(x, "tau", source=dots, size=4, color=COLORS[0], line_color=None, alpha=0.35)
-        p.scatter(x, "tau", source=crosses, size=9, color=_dark(COLORS[0]), marker="x", line_width=2)
+        p.scatter(x, "tau", source=crosses, size=9, color=darker(COLORS[0]), marker="x", line_width=2)
     return bokeh.layouts.column(text, top, wrap(*below), sizing_mode="stretch_width")
 
 

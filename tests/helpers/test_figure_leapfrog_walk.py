@@ -9,7 +9,7 @@ import pytest
 from chromium import browser, opened, panels, tab  # noqa: F401
 
 import helpers.figures
-from helpers.figures.walk import FRAMES, KICKS, leapfrog
+from helpers.figures.leapfrog_walk import FRAMES, KICKS, leapfrog
 
 STEPS = np.arange(-1.7, 0.01, 0.05)  # all that the sliders offer
 STARTS = np.arange(-2, 0.51, 0.05)

@@ -11,7 +11,7 @@ from scipy.special import ndtr
 
 import helpers
 import helpers.figures
-from helpers.figures.pooling import WIDTH
+from helpers.figures.pooling_dial import WIDTH
 
 LEVELS = ["day", "batch", "colony"]
 

@@ -1,6 +1,6 @@
 """The pooling dial: what becomes of every leaf's mean as τ goes from "all the same" to "each for itself".
 
-`pooling.js` looks rows up in tables of exact conditional means, so the figure needs no kernel. Names of
+`pooling_dial.js` looks rows up in tables of exact conditional means, so the figure needs no kernel. Names of
 models, for tests and for pages that want to set them:
 
 ``pooling.slider``
@@ -27,10 +27,10 @@ import bokeh.layouts
 import bokeh.models
 import numpy as np
 
+from helpers.exact.passes import Tree
 from helpers.exact.posterior import exact_posterior
 from helpers.figures.parts import panel, tau_grid, tau_slider, wrap
 from helpers.plots import COLORS
-from helpers.tree import Tree
 
 WIDTH = 1.6  # a bar reaches so many sds to either side: 89% of a normal distribution
 
@@ -138,5 +138,5 @@ def _leaves(data: Mapping, exact, tau: np.ndarray) -> tuple[dict, list, float, n
 
 
 def _words(tau: float, share: float) -> str:
-    """Say what `pooling.js` says, at the start."""
+    """Say what `pooling_dial.js` says, at the start."""
     return f"With probability {share:.3f}, τ is smaller than {float(f'{tau:.2g}'):g} a.u."

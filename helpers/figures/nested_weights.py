@@ -1,7 +1,7 @@
 """Nested shrinkage: from which measurements a node of the tree gets its mean, and how much from each.
 
 Given τ and σ, the mean of every node is a weighted average of the leaves' averages and of the prior mean of
-θ. `nested.js` looks the weights up in a table, so the figure needs no kernel. Names of models, for tests and
+θ. `nested_weights.js` looks the weights up in a table, so the figure needs no kernel. Names of models, for tests and
 for pages that want to set them:
 
 ``nested.node``
@@ -33,12 +33,13 @@ import bokeh.plotting
 import numpy as np
 import polars as pl
 
-from helpers.data import _names, stan_data
+from helpers.data import stan_data
+from helpers.exact.passes import Tree
 from helpers.exact.posterior import exact_posterior
 from helpers.figures.parts import tau_grid, tau_slider, wrap
-from helpers.plots import COLORS, _layout
+from helpers.inputs import column_names
+from helpers.plots import COLORS, tree_layout
 from helpers.priors import read_prior
-from helpers.tree import Tree
 
 DISC = 36  # diameter in pixels of a leaf that has all the weight
 MOST = 100  # nodes: the table grows with the square of their number, and more are no picture
@@ -107,7 +108,7 @@ def nested(
         If `stan_data` does not accept the frame, or `exact_posterior` the prior; or if there are more than
         100 nodes.
     """
-    levels = _names(levels, "levels")
+    levels = column_names(levels, "levels")
     data, labelled = stan_data(df, levels, values, remark=False)
     tree = Tree(data, values, None)
     if tree.nodes > MOST:
@@ -208,7 +209,7 @@ def _drawn(labelled: pl.DataFrame, levels: list[str], names: list[str]) -> tuple
     """Place nodes, named as in Stan, and the discs of the leaves; and say what the menu offers."""
     numbers = [f"{level}_stan" for level in levels]
     # one row for each leaf, so that all get the same room
-    placed = _layout(labelled.unique(numbers[-1], keep="first"), levels)
+    placed = tree_layout(labelled.unique(numbers[-1], keep="first"), levels)
     nodes = placed.filter(pl.col("y") > 0).select("label", "x", "y", "parent_x", "parent_y")
     # from the population an edge of no length, to itself
     nodes = nodes.with_columns(

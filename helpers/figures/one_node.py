@@ -5,7 +5,7 @@ means and τ: the parent is 10, and σ = 1. The averages of the groups are not d
 spread that they should have with τ = 0.4, so that the cloud depends on n alone. It is the cloud of a group in
 the middle; those of groups further out have the same widths, and lean.
 
-`weight.js` draws the cloud anew whenever a slider is moved, from tables of the exact posterior, so the figure
+`one_node.js` draws the cloud anew whenever a slider is moved, from tables of the exact posterior, so the figure
 needs no kernel. Names of models, for tests and for pages that want to set them:
 
 ``weight.w``
@@ -101,7 +101,7 @@ def _table(n: int) -> dict:
 
 
 def _cloud(w: float, table: dict) -> dict:
-    """Compute what `weight.js` draws."""
+    """Compute what `one_node.js` draws."""
     log_tau, p = table["log_tau"], table["density"]
     scale = np.exp((w - 1) * log_tau)
     mean, sd = table["mean"] * scale, table["sd"] * scale
@@ -124,7 +124,7 @@ def _ratio(w, table: dict):
 
 
 def _words(w: float, table: dict) -> str:
-    """Say of the cloud what `weight.js` says."""
+    """Say of the cloud what `one_node.js` says."""
     ratio = _ratio(w, table)
     factor = max(ratio, 1 / ratio)
     kind = ("a funnel" if factor > 2.5 else "a blunt funnel") + (" upside down" if ratio < 1 else "")

@@ -10,7 +10,7 @@ from chromium import browser, opened, panels  # noqa: F401
 
 import helpers
 import helpers.figures
-from helpers.figures.sampling import PROGRAMS
+from helpers.figures.stored_draws import PROGRAMS
 
 LEVELS = ["day", "batch", "colony"]
 CHAINS, DRAWS = 3, 50

@@ -9,7 +9,7 @@ import pytest
 
 import helpers
 import helpers.figures
-from helpers.figures.nested import weights
+from helpers.figures.nested_weights import weights
 
 LEVELS = ["day", "batch", "colony"]
 TAUS = [0.0, 1e-3, 0.15, 1.0, 30.0]
