@@ -1,4 +1,4 @@
-"""What the first cell of a lesson waits for: times to import, as ratios to polars, which every lesson needs."""
+"""What the first cell of a lesson waits for: times to import, as ratios to that of polars."""
 
 import subprocess
 import sys
