@@ -15,9 +15,10 @@ from filelock import FileLock
 from polars.testing import assert_frame_equal
 
 import helpers
-import helpers.calibration.job as calibration
-import helpers.plots
-from helpers.calibration import ranks as uniform
+from helpers.calibration import cluster
+from helpers.calibration.job import seeds, simulated
+from helpers.calibration.journal import Journal
+from helpers.calibration.ranks import ecdf_differences
 
 # Results depend on nothing but the arguments
 
@@ -72,7 +73,7 @@ def test_no_more_than_a_few_replications_are_on_their_way(program, here, tmp_pat
         return {"replication": i, "status": "ok", "seconds": 0, "divergences": 0, "rank": [i % 100]} | numbers
 
     done = []
-    monkeypatch.setattr(calibration, "_replicate", at_once)
+    monkeypatch.setattr(cluster, "replicate", at_once)
     monkeypatch.setattr(here, "map", counted)
     options = OPTIONS | {"folder": tmp_path, "watch": done.append}
     table = helpers.calibrate(program, simulation(), 500, here, **options)
@@ -161,7 +162,7 @@ def test_a_folder_that_cannot_be_written_is_named(program, here, tmp_path):
 
 
 def test_a_full_disk_is_named_and_what_was_finished_is_kept(tmp_path):
-    kept = calibration._Journal(tmp_path / "kept.jsonl")
+    kept = Journal(tmp_path / "kept.jsonl")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))  # no file may grow beyond
     done = set()
@@ -226,8 +227,8 @@ def test_mean_sd_and_rank_are_those_of_the_exact_posterior(reference):
     binomial ranks farther than 3 sqrt(99) from their mean, less than 2 exp(-18) each after Hoeffding.
     """
     assert reference["status"].unique().to_list() == ["ok"]
-    assert len({calibration._seeds(1, i)[1] for i in range(100)}) == reference["truth"].n_unique() == 100
-    y = np.array([calibration._simulated(simulation(), 1, i)[1]["y"] for i in range(100)])
+    assert len({seeds(1, i)[1] for i in range(100)}) == reference["truth"].n_unique() == 100
+    y = np.array([simulated(simulation(), 1, i)[1]["y"] for i in range(100)])
     mean, sd, ess, true = (reference[name].to_numpy() for name in ("mean", "sd", "ess", "truth"))
     exact = 0.5**0.5
     assert (abs(mean - y / 2) < 7 * exact / ess**0.5).all()
@@ -243,7 +244,7 @@ def test_ranks_of_a_right_program_are_uniform(reference):
     """For a new seed the chance of a false alarm is that of chi² on 9 degrees of freedom beyond 50, 1e-7."""
     counts = np.bincount(reference["rank"].to_numpy() // 10, minlength=10)
     assert ((counts - 10) ** 2 / 10).sum() < 50
-    assert calibration.rank_test(reference)["replications"].to_list() == [100]
+    assert helpers.rank_test(reference)["replications"].to_list() == [100]
 
 
 def table_of(ranks, draws=99, parameter="mu"):
@@ -261,7 +262,7 @@ def test_uniform_ranks_stay_inside_the_band_as_often_as_it_says(n, draws):
     rng = np.random.default_rng(1)
     ranks = rng.integers(draws + 1, size=(2000, n))
     points = np.arange(1, draws + 1)
-    ((_, _, _, _, low, high),) = uniform.ecdf_differences(table_of(ranks[0], draws), 0.95)
+    ((_, _, _, _, low, high),) = ecdf_differences(table_of(ranks[0], draws), 0.95)
     ecdf = (
         (ranks[:, :, None] < points).mean(axis=1)
         if n * draws < 30_000
@@ -270,7 +271,7 @@ def test_uniform_ranks_stay_inside_the_band_as_often_as_it_says(n, draws):
     difference = ecdf - points / (draws + 1)
     inside = ((difference >= low) & (difference <= high)).all(axis=1)
     assert abs(inside.mean() - 0.95) < 5 * (0.0049**2 + 0.0034**2) ** 0.5
-    answers = [calibration.rank_test(table_of(row, draws))["inside"][0] for row in ranks[:50]]
+    answers = [helpers.rank_test(table_of(row, draws))["inside"][0] for row in ranks[:50]]
     assert answers == inside[:50].tolist()
 
 
@@ -279,7 +280,7 @@ def test_ranks_that_are_shifted_or_heaped_leave_the_band():
     beta = scipy.stats.beta
     for a, b, sign in [(1, 2, 1), (2, 1, -1), (2, 2, None), (0.5, 0.5, None)]:
         ranks = rng.binomial(99, beta(a, b).rvs(300, random_state=rng))
-        ((_, n, largest, inside),) = calibration.rank_test(table_of(ranks)).rows()
+        ((_, n, largest, inside),) = helpers.rank_test(table_of(ranks)).rows()
         assert (n, inside) == (300, False)
         assert sign is None or np.sign(largest) == sign
 
@@ -287,25 +288,25 @@ def test_ranks_that_are_shifted_or_heaped_leave_the_band():
 def test_fits_that_failed_have_no_rank_and_are_left_out():
     rng = np.random.default_rng(1)
     ranks = rng.integers(100, size=100).tolist()
-    test = calibration.rank_test(table_of(ranks))
-    assert calibration.rank_test(table_of([None, *ranks, None])).equals(test)
+    test = helpers.rank_test(table_of(ranks))
+    assert helpers.rank_test(table_of([None, *ranks, None])).equals(test)
     assert test["replications"].to_list() == [100]
     with pytest.raises(ValueError, match=r"^no fit gave a rank of 'mu': look at the column status$"):
-        calibration.rank_test(table_of([None, None]))
+        helpers.rank_test(table_of([None, None]))
     with pytest.raises(ValueError, match=r"^no column 'draws': give a table of calibrate$"):
-        calibration.rank_test(table_of(ranks).drop("draws"))
+        helpers.rank_test(table_of(ranks).drop("draws"))
     for probability in (0, 1, 95):
         with pytest.raises(
             ValueError, match=f"^probability is {probability}: give a number between 0 and 1$"
         ):
-            calibration.rank_test(table_of(ranks), probability)
+            helpers.rank_test(table_of(ranks), probability)
 
 
 def test_the_figure_draws_the_numbers_of_the_test():
     rng = np.random.default_rng(1)
     tables = {"few": table_of(rng.integers(100, size=50)), "many": table_of(rng.integers(100, size=400))}
-    figure = helpers.plots.rank_ecdf(tables)
-    numbers = {label: next(uniform.ecdf_differences(table, 0.95)) for label, table in tables.items()}
+    figure = helpers.rank_ecdf(tables)
+    numbers = {label: next(ecdf_differences(table, 0.95)) for label, table in tables.items()}
     lines = {item.label.value: item.renderers[0].data_source.data for item in figure.legend[0].items}
     assert list(lines) == ["few", "many"]
     for label, (_, _, points, difference, _, _) in numbers.items():

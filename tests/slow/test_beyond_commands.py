@@ -13,7 +13,7 @@ from polars.testing import assert_frame_equal
 
 import helpers
 from helpers.priors import PRIOR  # given, as what it imagines may lie far from it
-from tools.tables import bench_calibration as bench
+from tools.tables import terminals as terminals_of_page
 
 N = 40  # replications: the page's thousand are too many for a test
 DESIGN = helpers.simulate([2, 3], theta=10, tau=0.5, sigma=1, seed=1, levels="plate")
@@ -29,13 +29,13 @@ def imagine(rng):
 @pytest.fixture
 def terminals(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with bench.Terminals(tmp_path) as terminals:
+    with terminals_of_page.Terminals(tmp_path) as terminals:
         yield terminals
 
 
 @pytest.fixture
 def commands():
-    return bench.page_commands()
+    return terminals_of_page.page_commands()
 
 
 def listening(process):
@@ -46,7 +46,7 @@ def listening(process):
 def test_commands_of_the_page_calibrate_and_a_worker_killed_by_them_leaves_no_trace(terminals, commands):
     for name in ("scheduler", "one", "two"):
         terminals.start(name, commands[name])
-    client = bench.connect(terminals, 2)
+    client = terminals_of_page.connect(terminals, 2)
     for process in terminals.processes.values():
         open_to = listening(psutil.Process(process.pid))
         assert open_to
@@ -89,7 +89,7 @@ def test_commands_of_the_page_calibrate_and_a_worker_killed_by_them_leaves_no_tr
 
 @pytest.mark.skipif(not shutil.which("openssl"), reason="needs openssl")
 def test_certificates_of_the_page_let_in_who_has_them_and_nobody_else(terminals, monkeypatch):
-    text = bench.PAGE.read_text("utf-8").split("### Certificates")[1].split("\n## ")[0]
+    text = terminals_of_page.PAGE.read_text("utf-8").split("### Certificates")[1].split("\n## ")[0]
     key, scheduler, worker, client = re.findall(r"^```\w+\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     terminals.type(key)
     assert Path("key.pem").stat().st_mode & 0o077 == 0, "others could read the key"

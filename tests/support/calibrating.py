@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 import helpers
-import helpers.calibration.job as calibration
+from helpers.calibration.job import seeds
 
 PROGRAM = """data {
   real y;
@@ -58,7 +58,7 @@ def simulation(cases=None, loops=0):
 
 
 def truth(i):
-    return float(calibration._seeds(1, i)[0].normal())
+    return float(seeds(1, i)[0].normal())
 
 
 def agree(table, reference, replications):
