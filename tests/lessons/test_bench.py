@@ -1,7 +1,8 @@
 """The table of what the programs cost was measured with the programs as they are, and has no holes."""
 
-from tools.tables import bench_trees
 import polars as pl
+
+from tools.tables import bench_trees
 
 TABLE = bench_trees.LESSONS / "bench.csv"
 

@@ -2,7 +2,6 @@
 
 import logging
 import math
-import sys
 from pathlib import Path
 
 import polars as pl

@@ -3,7 +3,6 @@
 import ast
 import inspect
 import re
-import sys
 from pathlib import Path
 
 import nbformat

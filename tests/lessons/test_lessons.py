@@ -1,7 +1,6 @@
 """The lessons keep their shape, and their notebooks keep step with them."""
 
 import re
-import sys
 from pathlib import Path
 
 import jupytext

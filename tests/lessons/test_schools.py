@@ -1,8 +1,6 @@
 """The two programs of the eight schools are the model that lesson 5 writes down."""
 
 import logging
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
