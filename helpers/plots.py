@@ -247,10 +247,10 @@ def dots(table: pl.DataFrame, estimate: str, exact: float, **kwargs) -> bokeh.pl
     options |= {"frame_width": 430, "frame_height": 230, "marker_kwargs": {"alpha": 0.8, "size": 7}}
     options |= {"x_axis_label": f"{estimate}, estimated by one run"} | kwargs
     p = iqplot.strip(table, q=estimate, **options)
-    p.addtree_layout(bokeh.models.Span(location=exact, dimension="height", line_dash="dashed", line_width=2))
+    p.add_layout(bokeh.models.Span(location=exact, dimension="height", line_dash="dashed", line_width=2))
     where = {"x": exact, "x_offset": 5, "y": p.frame_height - 2, "y_units": "screen"}
     style = {"text_font_size": "13px", "text_baseline": "top"}
-    p.addtree_layout(bokeh.models.Label(text="exact", **where, **style))
+    p.add_layout(bokeh.models.Label(text="exact", **where, **style))
     return p
 
 
@@ -307,7 +307,7 @@ def rank_ecdf(
     p.legend.visible = False
     legend = bokeh.models.Legend(items=p.legend[0].items, orientation="horizontal", border_line_color=None)
     legend.click_policy, legend.ncols = "hide", 3  # more would not fit a phone
-    p.addtree_layout(legend, "above")
+    p.add_layout(legend, "above")
     return p
 
 

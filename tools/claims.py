@@ -23,7 +23,7 @@ import numpy as np
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 
-from tools.notebooks import LESSONS, SOLUTION, desk, solved
+from tools.notebooks import LESSONS, SOLUTION, make_workplace, with_solutions
 
 CLAIMS = "claims"
 REPORT = LESSONS.parent / "_build" / "claims.md"
@@ -101,7 +101,7 @@ def examine(lesson: Path, shift: int) -> list[dict]:
         For every claim in the order of the run ``claim``, its statement; ``held``; and ``seen``, the lowest
         and highest value of each expression compared. The last entry tells whether every cell ran.
     """
-    notebook = solved(lesson)
+    notebook = with_solutions(lesson)
     for cell in notebook.cells:
         if {CLAIMS, SOLUTION} & set(cell.metadata.get("tags", [])):
             cell.source = ast.unparse(ast.fix_missing_locations(_Record().visit(ast.parse(cell.source))))
@@ -110,7 +110,7 @@ def examine(lesson: Path, shift: int) -> list[dict]:
         first = f"import sys\nsys.path.append({str(Path(__file__).parents[1])!r})\n"
         first += FIRST.format(shift=shift, record=str(record))
         notebook.cells.insert(0, nbformat.v4.new_code_cell(first))
-        where = {"metadata": {"path": str(desk(Path(folder)))}}
+        where = {"metadata": {"path": str(make_workplace(Path(folder)))}}
         try:
             NotebookClient(notebook, timeout=1800, resources=where).execute()
             failure = None

@@ -120,16 +120,16 @@ def measure(lessons: list[Path]) -> None:
     """Run the lessons and write down how long the cells of each section take."""
     from nbclient import NotebookClient
 
-    from tools.notebooks import desk, pair
+    from tools.notebooks import make_workplace, read_lesson
 
     def clock(stamp: str) -> datetime:
         return datetime.fromisoformat(stamp.replace("Z", "+00:00"))
 
     took = {}
     for lesson in lessons:
-        notebook, title = pair(lesson), ""
+        notebook, title = read_lesson(lesson), ""
         with tempfile.TemporaryDirectory() as folder:
-            where = {"metadata": {"path": str(desk(Path(folder)))}}
+            where = {"metadata": {"path": str(make_workplace(Path(folder)))}}
             NotebookClient(notebook, timeout=1200, resources=where).execute()
         for cell in notebook.cells:
             if cell.cell_type == "markdown":

@@ -4,6 +4,7 @@ A lesson's text is its source. The notebook beside it is run anew and keeps the 
 ``nbval-check-output``: those that must be the same for every reader, and that nbval compares.
 """
 
+import contextlib
 import os
 import re
 import sys
@@ -18,7 +19,7 @@ CHECKED = "nbval-check-output"
 SOLUTION = "solution"
 
 
-def pair(lesson: Path) -> nbformat.NotebookNode:
+def read_lesson(lesson: Path) -> nbformat.NotebookNode:
     """Notebook of a lesson without outputs, with cell ids that do not change from run to run."""
     notebook = jupytext.read(lesson)
     for number, cell in enumerate(notebook.cells, start=1):
@@ -26,10 +27,10 @@ def pair(lesson: Path) -> nbformat.NotebookNode:
     return notebook
 
 
-def solved(lesson: Path) -> nbformat.NotebookNode:
+def with_solutions(lesson: Path) -> nbformat.NotebookNode:
     """Code cells of a lesson and, in cells tagged ``solution``, the code of its solutions, as a notebook."""
     notebook = nbformat.v4.new_notebook()
-    for cell in pair(lesson).cells:
+    for cell in read_lesson(lesson).cells:
         if cell.cell_type == "code":
             notebook.cells.append(cell)
         for solution in re.findall(r"^:::\{solution\}.*?^:::$", cell.source, re.MULTILINE | re.DOTALL):
@@ -38,12 +39,17 @@ def solved(lesson: Path) -> nbformat.NotebookNode:
     return notebook
 
 
-def desk(folder: Path) -> Path:
-    """Make a place to run a lesson in: the tables, the programs, and room for those of a reader."""
+def make_workplace(folder: Path) -> Path:
+    """Make a folder to run a lesson in, which the lesson may write to: beside it the tables and programs."""
     lessons = folder / "lessons"
-    lessons.mkdir()
-    (folder / "stan").symlink_to(LESSONS.parent / "stan")
-    (lessons / "data").symlink_to(LESSONS / "data")
+    lessons.mkdir(parents=True, exist_ok=True)
+    for link, target in {
+        folder / "stan": LESSONS.parent / "stan",
+        lessons / "data": LESSONS / "data",
+    }.items():
+        if not link.exists():
+            with contextlib.suppress(FileExistsError):  # another process was faster
+                link.symlink_to(target)
     return lessons
 
 
@@ -82,9 +88,11 @@ def write(notebook: nbformat.NotebookNode, lesson: Path) -> None:
 
 
 if __name__ == "__main__":
-    lessons = sorted(LESSONS.glob("*.md"))
+    lessons = sorted(lesson for start in sys.argv[1:] or [""] for lesson in LESSONS.glob(f"{start}*.md"))
+    if not lessons:
+        sys.exit(f"make notebooks: no lesson begins with {' or '.join(sys.argv[1:])}, give LESSON=03")
     for lesson in lessons:
         refuse_edited(lesson)
     for lesson in lessons:
         print(f"running {lesson.name} ...", file=sys.stderr)
-        write(run(pair(lesson), LESSONS), lesson)
+        write(run(read_lesson(lesson), LESSONS), lesson)

@@ -60,8 +60,8 @@ _CHECKS: dict[str, Callable[[Any], str | None]] = {}
 def exercise(number: str) -> Callable:
     """Make a function the check of an exercise, such as ``"03.2"``.
 
-    The function takes the answer. It returns what there is to say of a right one, or raises `WrongAnswer`. For an
-    answer that is not of the kind that was asked for it raises a `TypeError` that says what kind is wanted.
+    The function takes the answer. It returns what there is to say of a right one, or raises `WrongAnswer`.
+    For an answer that is not of the kind that was asked for it raises a `TypeError` that says what is wanted.
     """
 
     def register(function: Callable[[Any], str | None]) -> Callable[[Any], str | None]:

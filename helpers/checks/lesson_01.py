@@ -7,10 +7,9 @@ import numpy as np
 import polars as pl
 
 from helpers.checks import WrongAnswer, answers, exercise, programs
-from helpers.data import measurements, simulate, stan_data
+from helpers.data import LEVELS, measurements, stan_data
 from helpers.inputs import as_list
-
-LEVELS = ["day", "batch", "colony"]
+from helpers.simulation import simulate
 
 
 @exercise("01.1")

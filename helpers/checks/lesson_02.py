@@ -8,11 +8,10 @@ import numpy as np
 import polars as pl
 
 from helpers.checks import WrongAnswer, answers, exercise, programs
-from helpers.data import measurements, simulate, stan_data
+from helpers.data import LEVELS, measurements, stan_data
 from helpers.exact.posterior import exact_posterior, score
 from helpers.priors import PRIOR
-
-LEVELS = ["day", "batch", "colony"]
+from helpers.simulation import simulate
 
 
 @cache

@@ -7,10 +7,11 @@ import arviz
 import numpy as np
 
 from helpers.checks import WrongAnswer, answers, exercise, programs
-from helpers.checks.lesson_02 import LEVELS, belong_together
-from helpers.data import simulate, stan_data
+from helpers.checks.lesson_02 import belong_together
+from helpers.data import LEVELS, stan_data
 from helpers.exact.posterior import exact_posterior
 from helpers.priors import PRIOR
+from helpers.simulation import simulate
 
 
 @exercise("04.1")

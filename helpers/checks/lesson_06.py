@@ -8,11 +8,12 @@ import numpy as np
 
 from helpers.checks import WrongAnswer, answers, exercise, programs
 from helpers.checks.lesson_02 import exactly
-from helpers.data import simulate, stan_data
+from helpers.data import LEVELS, stan_data
 from helpers.exact.posterior import exact_posterior
 from helpers.inputs import as_list
 from helpers.models import stan_model
 from helpers.priors import PRIOR
+from helpers.simulation import simulate
 
 MARK = 2  # the λ at which the lesson's map flips
 NEAR = 1, 3  # between these the lesson's map leaves it open
@@ -97,7 +98,6 @@ def _choose(weight, loudness, spreads):
             )
 
 
-LEVELS = ["day", "batch", "colony"]
 
 
 @cache

@@ -6,13 +6,12 @@ from functools import cache
 import numpy as np
 
 from helpers.checks import WrongAnswer, answers, exercise, programs
-from helpers.data import measurements, simulate, stan_data
+from helpers.data import LEVELS, measurements, stan_data
 from helpers.exact.posterior import ExactPosterior, exact_posterior
 from helpers.models import stan_file
 from helpers.priors import PRIOR
+from helpers.simulation import simulate
 from helpers.tree import tree_data
-
-LEVELS = ["day", "batch", "colony"]
 
 
 @cache

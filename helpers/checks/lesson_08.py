@@ -10,10 +10,11 @@ from scipy.stats import multivariate_normal
 
 from helpers.checks import WrongAnswer, answers, exercise, programs
 from helpers.checks.lesson_05 import EFFECT, ERROR, PRIOR, one_level, schools
-from helpers.data import simulate, stan_data
+from helpers.data import stan_data
 from helpers.exact.posterior import ExactPosterior, exact_posterior
 from helpers.models import stan_file, stan_model
 from helpers.priors import PRIOR as LESSONS_PRIOR
+from helpers.simulation import simulate
 from helpers.tree import tree_data
 
 

@@ -8,7 +8,7 @@ import arviz
 import numpy as np
 import polars as pl
 
-from helpers.calibration.job import rank_test
+from helpers.calibration.ranks import rank_test
 from helpers.checks import WrongAnswer, answers, exercise, programs
 from helpers.data import measurements, stan_data
 from helpers.exact.posterior import ExactPosterior, exact_posterior

@@ -11,7 +11,7 @@ import pytest
 COURSE = Path(__file__).parents[2]
 LESSONS = sorted((COURSE / "lessons").glob("*.md"))
 from tools import claims
-from tools.notebooks import CHECKED, pair, solved
+from tools.notebooks import CHECKED, read_lesson, with_solutions
 
 by_lesson = pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
 
@@ -37,7 +37,7 @@ def prose(lesson):
 
 @by_lesson
 def test_claims_are_comparisons_with_a_statement(lesson):
-    collected = claims.claims(solved(lesson))
+    collected = claims.claims(with_solutions(lesson))
     assert collected
     for claim in collected:
         if ast.unparse(claim).startswith("assert helpers.check(") and claim.msg is None:
@@ -61,7 +61,7 @@ def test_cells_of_claims_are_folded_and_put_nothing_out(lesson):
 
 @by_lesson
 def test_every_assert_of_a_lesson_is_a_claim(lesson):
-    others = [c for c in pair(lesson).cells if c.cell_type == "code" and claims.CLAIMS not in tags(c)]
+    others = [c for c in read_lesson(lesson).cells if c.cell_type == "code" and claims.CLAIMS not in tags(c)]
     assert [cell.source for cell in others if re.search(r"^\s*assert ", cell.source, re.MULTILINE)] == []
 
 
@@ -69,7 +69,7 @@ def test_every_assert_of_a_lesson_is_a_claim(lesson):
 def test_every_decimal_and_percentage_of_the_text_occurs_in_code_or_checked_output(lesson):
     stored = nbformat.read(lesson.with_suffix(".ipynb"), as_version=4)
     outputs = [str(cell.outputs) for cell in stored.cells if CHECKED in tags(cell)]
-    known = numbers("\n".join([cell.source for cell in solved(lesson).cells] + outputs))
+    known = numbers("\n".join([cell.source for cell in with_solutions(lesson).cells] + outputs))
     missing = {
         number + percent
         for number, percent in re.findall(r"(?<![\w.])(\d+\.\d+|\d+(?=\\?%))(\\?%)?", prose(lesson))

@@ -9,7 +9,7 @@ import pytest
 
 COURSE = Path(__file__).parents[2]
 LESSONS = sorted((COURSE / "lessons").glob("*.md"))
-from tools.notebooks import CHECKED, pair, run
+from tools.notebooks import CHECKED, read_lesson, run
 
 by_lesson = pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
 
@@ -23,7 +23,7 @@ def test_notebook_is_in_step_with_its_text(lesson):
     def content(notebook):
         return [(c.id, c.cell_type, c.source, c.metadata.get("tags", [])) for c in notebook.cells]
 
-    assert content(stored(lesson)) == content(pair(lesson)), "run `make notebooks`"
+    assert content(stored(lesson)) == content(read_lesson(lesson)), "run `make notebooks`"
 
 
 @by_lesson
@@ -132,7 +132,7 @@ def test_drawings_of_lessons_can_be_read_in_the_dark_on_a_phone_and_unseen():
 def test_code_fits_the_page(lesson):
     wide = [
         line
-        for cell in pair(lesson).cells
+        for cell in read_lesson(lesson).cells
         if cell.cell_type == "code"
         for line in cell.source.splitlines()
         if len(line) > 92

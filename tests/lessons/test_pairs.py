@@ -20,7 +20,7 @@ from traitlets.config import PyFileConfigLoader
 
 COURSE = Path(__file__).parents[2]
 from tools.handout import pack
-from tools.notebooks import pair, refuse_edited, write
+from tools.notebooks import read_lesson, refuse_edited, write
 
 LESSON = "02-centered-model"
 TEXT, NOTEBOOK = f"lessons/{LESSON}.md", f"lessons/{LESSON}.ipynb"

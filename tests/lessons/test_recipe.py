@@ -18,13 +18,13 @@ NAME = "10-its-name"
 NOTEBOOK = """
 from tools import notebooks
 lesson = notebooks.LESSONS / "10-its-name.md"
-notebooks.write(notebooks.run(notebooks.pair(lesson), notebooks.LESSONS), lesson)
+notebooks.write(notebooks.run(notebooks.read_lesson(lesson), notebooks.LESSONS), lesson)
 """
 SOLVE = """
 import pathlib, sys, notebooks
 from nbclient import NotebookClient
-where = {"metadata": {"path": str(notebooks.desk(pathlib.Path(sys.argv[1])))}}
-NotebookClient(notebooks.solved(notebooks.LESSONS / "10-its-name.md"), timeout=300, resources=where).execute()
+where = {"metadata": {"path": str(notebooks.make_workplace(pathlib.Path(sys.argv[1])))}}
+NotebookClient(notebooks.with_solutions(notebooks.LESSONS / "10-its-name.md"), timeout=300, resources=where).execute()
 """
 
 

@@ -9,7 +9,7 @@ from nbclient import NotebookClient
 from test_lessons import COURSE, by_lesson
 
 from tools.newest import objections
-from tools.notebooks import desk, solved
+from tools.notebooks import make_workplace, with_solutions
 
 # Every Python that starts with this on its path says which other computer it asks for, or for whose address.
 # A datagram's `connect` sends nothing: that is how dask learns the address of this machine.
@@ -46,8 +46,8 @@ def asked(tmp_path, monkeypatch):
 
 @by_lesson
 def test_code_of_every_solution_runs_and_asks_nothing_of_the_network(lesson, tmp_path, asked):
-    folder = desk(tmp_path)
-    NotebookClient(solved(lesson), timeout=600, resources={"metadata": {"path": str(folder)}}).execute()
+    folder = make_workplace(tmp_path)
+    NotebookClient(with_solutions(lesson), timeout=600, resources={"metadata": {"path": str(folder)}}).execute()
     assert not asked.exists(), asked.read_text()
     written = sorted(folder.glob("*.stan"))
     assert {path.name: objections(path, COURSE / "stan") for path in written} == dict.fromkeys(
