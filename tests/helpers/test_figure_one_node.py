@@ -13,7 +13,7 @@ from chromium import browser, opened, panels, tab  # noqa: F401
 import helpers.figures
 from helpers.figures.one_node import CELLS, GROUP, PARENT, SIZES, TAU, density, posterior, ratio
 
-MAP = Path(__file__).parents[2] / "lessons" / "centering.csv"
+MAP = Path(__file__).parents[2] / "lessons" / "data" / "centering.csv"
 SETTINGS = [(0, 0), (1, 0), (1, 1), (0.35, 2), (0.5, 3), (0, 6), (1, 6)]  # weight, place of the size
 
 

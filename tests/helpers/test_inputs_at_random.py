@@ -23,12 +23,12 @@ import helpers
 from helpers.priors import PRIOR  # given below, so that it is used whatever the measurements are
 
 # The same examples on every machine and every day: a red test is a change in the code. To try others, more:
-# FUZZ=5000 pytest -n 0 tests/test_inputs_at_random.py
+# FUZZ=5000 pytest -n 0 tests/helpers/test_inputs_at_random.py
 MORE = int(os.environ.get("FUZZ", "0"))
 fixed = settings(
     derandomize=not MORE,
     deadline=None,
-    max_examples=MORE or 150,
+    max_examples=MORE or 60,
     database=None,
     suppress_health_check=list(HealthCheck),
 )
@@ -309,7 +309,7 @@ def log_density(data, tau, sigma):
     return out
 
 
-@settings(fixed, max_examples=(MORE or 250) // 5)
+@settings(fixed, max_examples=(MORE or 100) // 5)
 @given(dictionaries(), st.floats(0.1, 5), st.floats(0.1, 5))
 def test_exact_posterior_is_right_or_refuses(data, tau, sigma):
     out = answer(helpers.exact_posterior, data, PRIOR)
@@ -457,7 +457,7 @@ def test_unflatten_names_every_node_or_refuses(J, shared, taus, nodes):
                         node += 1
 
 
-@settings(fixed, max_examples=(MORE or 250) // 5)
+@settings(fixed, max_examples=(MORE or 100) // 5)
 @given(
     st.lists(st.none() | st.integers(-1, 6) | st.integers(0, 5), max_size=8),
     st.sampled_from([5, 5, 5, 5, 0, -1, 4, None, 10**6]),

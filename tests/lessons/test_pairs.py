@@ -36,7 +36,7 @@ def plain(folder):
 
 def of_the_course(folder):
     """The contents manager of `make lab`."""
-    config = PyFileConfigLoader("jupyter_server_config.py", str(COURSE / "book" / "jupyter")).load_config()
+    config = PyFileConfigLoader("jupyter_server_config.py", str(COURSE / "tools" / "jupyter")).load_config()
     return config.ServerApp.contents_manager_class(config=config, root_dir=str(folder))
 
 

@@ -30,7 +30,7 @@ NotebookClient(notebooks.with_solutions(notebooks.LESSONS / "10-its-name.md"), t
 
 def template():
     """The lesson and its checks, as they stand on the page."""
-    page = (COURSE / "book" / "lesson-template.md").read_text("utf-8")
+    page = (COURSE / "book" / "pages" / "lesson-template.md").read_text("utf-8")
     found = re.findall(r"^`{5}(\w+)\n(.*?)^`{5}$", page, re.MULTILINE | re.DOTALL)
     assert [language for language, _ in found] == ["markdown", "python"]
     return [text for _, text in found]
@@ -64,7 +64,7 @@ def course(tmp_path_factory):
     in_all = re.search(r"about (\d+) minutes", readme.read_text("utf-8"))[1]
     replaced(readme, f"about {in_all} minutes", f"about {int(in_all) + 45} minutes")
     box = '<text class="name" x="400" y="49">9  Calibration</text>'
-    replaced(course / "lessons" / "map.svg", box, f'{box}<text class="name" x="0" y="0">10  Its name</text>')
+    replaced(course / "lessons" / "figures" / "map.svg", box, f'{box}<text class="name" x="0" y="0">10  Its name</text>')
     run(course, "-c", NOTEBOOK)
     run(course, "minutes.py", "--write")
     return course

@@ -165,7 +165,7 @@ def test_instructors_and_students_are_told_the_same_two_cells():
     cells = re.compile(r"^```ipython3\n(.*?)^```$", re.MULTILINE | re.DOTALL)
     told = cells.findall(README)
     assert len(told) == 2
-    assert told == cells.findall((COURSE / "book" / "instructors.md").read_text("utf-8"))
+    assert told == cells.findall((COURSE / "book" / "pages" / "instructors.md").read_text("utf-8"))
 
 
 @pytest.mark.parametrize(
@@ -180,27 +180,13 @@ def test_instructors_and_students_are_told_the_same_two_cells():
 def test_a_step_of_set_up_brings_what_its_host_lacks(step, brings):
     code = """if True:
         import sys
-        import install as setup
-        setup.check_tools = setup.known_cmdstan = lambda *_: None
-        setup.install_packages = lambda *_: print("packages")
-        setup.install_cmdstan = lambda _, routes=(): print("CmdStan", *(route.__name__ for route in routes))
-        setup.main(sys.argv[1])
+        from tools import install
+        install.check_tools = install.known_cmdstan = lambda *_: None
+        install.install_packages = lambda *_: print("packages")
+        install.install_cmdstan = lambda _, routes=(): print("CmdStan", *(route.__name__ for route in routes))
+        install.main(sys.argv[1])
         """
     done = subprocess.run(
         [sys.executable, "-c", code, step], cwd=COURSE, capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines() == brings
-
-
-@pytest.mark.parametrize(("target", "slow_ones_run"), [("test", False), ("test-all", True)])
-def test_make_test_all_runs_the_slow_tests_and_make_test_does_not(target, slow_ones_run):
-    words = ["make", "-s", "--dry-run", "--old-file=setup", target]
-    said = subprocess.run(words, cwd=COURSE, capture_output=True, text=True, check=True).stdout
-    (command,) = [line for line in said.splitlines() if "pytest" in line]
-    listed = subprocess.run(
-        ["bash", "-c", f"{command} -n 0 --collect-only -q"], cwd=COURSE, capture_output=True, text=True
-    )
-    assert listed.returncode == 0, listed.stdout[-2000:]
-    files = {line.partition("::")[0] for line in listed.stdout.splitlines() if "::" in line}
-    slow = {str(path.relative_to(COURSE)) for path in COURSE.glob("tests/slow/test_*.py")}
-    assert files & slow == (slow if slow_ones_run else set())
