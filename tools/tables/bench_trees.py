@@ -5,7 +5,6 @@ Writes the table `lessons/data/bench.csv` and the picture `lessons/figures/bench
 """
 
 import contextlib
-import hashlib
 import os
 import platform
 import re
@@ -16,7 +15,7 @@ import time
 from datetime import date
 from pathlib import Path
 
-import arviz
+import arviz_stats
 import cmdstanpy
 import matplotlib
 import matplotlib.pyplot as plt
@@ -25,8 +24,9 @@ import polars as pl
 
 import helpers
 from helpers.plots import COLORS
+from tools.tables.stamp import LESSONS, stamp
 
-LESSONS = Path(__file__).parents[2] / "lessons" / "data"
+TABLE = LESSONS / "data" / "bench.csv"
 LEVELS = ["day", "batch", "colony"]
 THETA, TAU, SIGMA = 10, 0.5, 1  # of the simulated trees (a.u.)
 WELL_MEASURED = {"20 × 400": 2}  # τ of those that differ
@@ -55,14 +55,13 @@ REPEATS = {"47": 5, "10³": 5, "10⁴": 5, "10⁵": 3, "10⁶": 3, "20 × 400": 
 
 
 def origin() -> str:
-    """Hash of the programs, less their comments, and of the designs that the table is measured with."""
+    """Stamp the programs, less their comments, and the designs that the table is measured with."""
     programs = [*dict.fromkeys(name for name, _ in PROGRAMS.values() if name != "not rescaled")]
     files = [helpers.stan_file(name) for name in programs]
     files.append(helpers.stan_file("tree").with_suffix(".stanfunctions"))
     comments = re.compile(r"//[^\n]*|/\*.*?\*/|\s+", re.DOTALL)
-    parts = [comments.sub(" ", path.read_text("utf-8")) for path in files]
-    parts += [str(setting) for setting in (DESIGNS, THETA, TAU, WELL_MEASURED, SIGMA, PROGRAMS, CHAINS, SLOW)]
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+    texts = [comments.sub(" ", path.read_text("utf-8")) for path in files]
+    return stamp(*texts, DESIGNS, THETA, TAU, WELL_MEASURED, SIGMA, PROGRAMS, CHAINS, SLOW)
 
 
 def not_rescaled() -> Path:
@@ -130,7 +129,7 @@ def fit(program: Path, data: Path, chains: int, draws: int, seed: int) -> dict:
     wall = time.perf_counter() - start
     tau = np.array([table["tau"] for table in tables])
     gradients = sum(table["n_leapfrog__"].sum() for table in tables)
-    bulk, tail = arviz.ess(tau), arviz.ess(tau, method="tail", prob=(0.05, 0.95))
+    bulk, tail = arviz_stats.ess(tau), arviz_stats.ess(tau, method="tail", prob=(0.05, 0.95))
     return {
         "gradients per draw": gradients / tau.size,
         "divergences": sum(table["divergent__"].sum() for table in tables),
@@ -217,7 +216,7 @@ def draw(table: pl.DataFrame) -> None:
     panels[0].set(xscale="log", yscale="log", xlabel="measurements", ylabel="microseconds per gradient")
     panels[1].set(yscale="log", xlabel="measurements", ylabel="effective draws of τ per second")
     panels[0].legend(frameon=False)
-    figure.savefig(LESSONS.parent / "figures" / "bench.png", dpi=110, metadata={"Source": origin()})
+    figure.savefig(LESSONS / "figures" / "bench.png", dpi=110, metadata={"Source": origin()})
 
 
 def main() -> None:
@@ -226,9 +225,9 @@ def main() -> None:
     print_table = table.with_columns(pl.col(pl.Float64).round_sig_figs(3))
     version = ".".join(map(str, cmdstanpy.cmdstan_version()))
     machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, CmdStan {version}"
-    scratch = LESSONS / "bench.csv.tmp"
+    scratch = TABLE.with_suffix(".csv.tmp")
     scratch.write_text(f"# {date.today()}, {machine}, origin {origin()}\n{print_table.write_csv()}", "utf-8")
-    scratch.replace(LESSONS / "bench.csv")
+    scratch.replace(TABLE)
     draw(print_table)
     ratios(table)
 

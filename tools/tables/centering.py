@@ -1,26 +1,23 @@
 """Measure where the centered program wins, and what lies between it and the noncentered one.
 
-``make seeds`` writes both tables of ``lessons/data`` anew, for lesson 6. ``centering.csv`` is the map: one level
-of groups, more or less well measured, fitted centered and noncentered. ``weights.csv`` has the 47 cells, fitted with every node at a weight from 0, noncentered, to 1, centered.
+``make seeds`` writes both tables of ``lessons/data`` anew, for lesson 6. ``centering.csv`` is the map: one
+level of groups, more or less well measured, fitted centered and noncentered. ``weights.csv`` has the 47
+cells, fitted with every node at a weight from 0, noncentered, to 1, centered.
 """
 
-import hashlib
 import logging
-import os
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from itertools import product
-from pathlib import Path
 
-import arviz
-import polars as pl
+import arviz_base
+import arviz_stats
+import xarray as xr
 
 import helpers
 from tools.tables import seeds
+from tools.tables.stamp import LESSONS, Table
 
-LESSONS = Path(__file__).parents[2] / "lessons" / "data"
 GROUPS = 20
 SIZES = [1, 2, 4, 8, 16, 32, 64]  # measurements in each group
 RATIOS = [0.1, 0.2, 0.4, 0.8, 1.6, 3.2]  # true τ, where the true σ is 1
@@ -42,11 +39,11 @@ def model():
     return helpers.stan_model("tree")
 
 
-def fit(data: dict, weight: float, seed: int):
+def fit(data: dict, weight: float, seed: int) -> xr.DataTree:
     """Fit `tree` with one weight for all nodes."""
     flat = helpers.tree_data(data, weight=weight)
     run = model().sample(data=flat, seed=seed, show_progress=False)
-    return helpers.unflatten(arviz.from_cmdstanpy(run), flat)
+    return helpers.unflatten(arviz_base.from_cmdstanpy(run), flat)
 
 
 def map_row(size: int, ratio: float, seed: int) -> dict:
@@ -58,7 +55,7 @@ def map_row(size: int, ratio: float, seed: int) -> dict:
         tree = fit(data, weight, seed)
         tau, stats = tree["posterior"]["tau"].values, tree["sample_stats"]
         row |= {
-            f"{program} ESS": round(float(arviz.ess(tau))),
+            f"{program} ESS": round(float(arviz_stats.ess(tau))),
             f"{program} gradients": int(stats["n_steps"].sum()),
             f"{program} divergences": int(stats["diverging"].sum()),
             f"{program} error": round(float(tau.mean() - exact.mean("tau")) / exact.sd("tau"), 3),
@@ -68,61 +65,27 @@ def map_row(size: int, ratio: float, seed: int) -> dict:
 
 def weight_row(weight: float, seed: int) -> dict:
     """Fit our 47 cells once."""
-    tree = fit(seeds.cells(), weight, seed)
-    tau, stats = tree["posterior"]["tau"].values, tree["sample_stats"]
-    below = (tau < BELOW).astype(float)
-    return {
-        "weight": weight,
-        "seed": seed,
-        "E-BFMI, lowest": round(float(arviz.bfmi(tree)["energy"].values.min()), 3),
-        "R-hat": round(float(arviz.rhat(tau)), 3),
-        "bulk ESS": round(float(arviz.ess(tau))),
-        "tail ESS": round(float(arviz.ess(tau, method="tail", prob=(0.05, 0.95)))),
-        "divergences": int(stats["diverging"].sum()),
-        "gradients": round(float(stats["n_steps"].mean()), 1),
-        "mean of τ": round(float(tau.mean()), 4),
-        "MCSE of mean": round(float(arviz.mcse(tau)), 4),
-        f"P(τ < {BELOW})": round(float(below.mean()), 4),
-        "MCSE of P": round(float(arviz.mcse(below)), 4),
-        "smallest τ": float(f"{tau.min():.2g}"),
-    }
+    seen = seeds.diagnose(fit(seeds.cells(), weight, seed), "mean of τ", BELOW)
+    left_out = ("E-BFMI, highest", "tree depth 10")
+    return {"weight": weight, "seed": seed} | {k: v for k, v in seen.items() if k not in left_out}
 
 
-@dataclass(frozen=True)
-class Table:
-    """One table: its file, how a row is made, from what settings, and an example of the data."""
+def described(name: str, row: Callable, settings: list[tuple], data: Callable) -> Table:
+    """Describe a table by an example of its data."""
 
-    file: Path
-    row: Callable[..., dict]
-    settings: list[tuple]
-    data: Callable[[], dict]
+    def parts() -> list:
+        program = helpers.stan_file("tree")
+        texts = [path.read_text("utf-8") for path in (program, program.with_suffix(".stanfunctions"))]
+        return [*texts, *helpers.tree_data(data()).items(), GROUPS, BELOW, settings]
 
-
-MAP = Table(
-    LESSONS / "centering.csv", map_row, list(product(SIZES, RATIOS, DATA_SETS)), lambda: groups(2, 0.4, 1)
-)
-BETWEEN = Table(LESSONS / "weights.csv", weight_row, list(product(WEIGHTS, SEEDS)), seeds.cells)
-TABLES = [MAP, BETWEEN]
+    return Table(LESSONS / "data" / name, row, settings, parts)
 
 
-def origin(table: Table) -> str:
-    """Hash of what a table is computed from: the program, the data and the settings."""
-    program = helpers.stan_file("tree")
-    parts = [path.read_text("utf-8") for path in (program, program.with_suffix(".stanfunctions"))]
-    parts += [str(item) for item in helpers.tree_data(table.data()).items()]
-    parts += [str(setting) for setting in (GROUPS, BELOW, table.settings)]
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
-
-
-def write(table: Table) -> None:
-    """Make every row of a table, and write its file in one step."""
-    rows = []
-    for setting in table.settings:
-        print(f"\r{table.file.stem}: {setting} ...\033[K", end="", file=sys.stderr, flush=True)
-        rows.append(table.row(*setting))
-    pl.DataFrame(rows).with_columns(origin=pl.lit(origin(table))).write_csv(scratch := f"{table.file}.tmp")
-    os.replace(scratch, table.file)
-    print(file=sys.stderr)
+MAP = list(product(SIZES, RATIOS, DATA_SETS))
+TABLES = [
+    described("centering.csv", map_row, MAP, lambda: groups(2, 0.4, 1)),
+    described("weights.csv", weight_row, list(product(WEIGHTS, SEEDS)), seeds.cells),
+]
 
 
 if __name__ == "__main__":
@@ -130,4 +93,4 @@ if __name__ == "__main__":
     logger.addHandler(logging.NullHandler())  # or cmdstanpy adds its own, which tells of every fit
     logger.propagate = False
     for table in TABLES:
-        write(table)
+        table.write()

@@ -1,28 +1,27 @@
 """Draw the README's picture, the funnel before and after the repair: ``make picture``.
 
-The picture carries the hash of the programs it was drawn from; a test says when it is stale.
+The picture carries the stamp of what it was drawn from; a test says when it is stale.
 """
 
-import hashlib
 from pathlib import Path
 
-import arviz
+import arviz_base
 import matplotlib
 import matplotlib.pyplot as plt
 
 import helpers
 from helpers.plots import COLORS
+from tools.tables.stamp import LESSONS, stamp
 
-PICTURE = Path(__file__).parents[2] / "lessons" / "figures" / "funnel.png"
+PICTURE = LESSONS / "figures" / "funnel.png"
 SEED = 11
 RUNS = {"centered": {}, "noncentered": {"adapt_delta": 0.99}}
 
 
 def origin() -> str:
-    """Hash of what the picture is drawn from: this file, our cells and the two programs."""
+    """Stamp what the picture is drawn from: this file, our cells and the two programs."""
     sources = [Path(__file__), *(helpers.stan_file(name) for name in RUNS)]
-    texts = [path.read_text("utf-8") for path in sources] + [helpers.measurements().write_csv()]
-    return hashlib.sha256("\0".join(texts).encode()).hexdigest()
+    return stamp(*[path.read_text("utf-8") for path in sources], helpers.measurements().write_csv())
 
 
 def draw() -> None:
@@ -32,18 +31,14 @@ def draw() -> None:
     figure, panels = plt.subplots(1, 2, figsize=(9, 4), sharex=True, sharey=True, layout="constrained")
     for panel, color, (name, options) in zip(panels, COLORS, RUNS.items(), strict=False):
         fit = helpers.stan_model(name).sample(data=data, seed=SEED, show_progress=False, **options)
-        tree = arviz.from_cmdstanpy(fit)
-        offset, tau = (
-            helpers.draws(tree, "theta_1[1]") - helpers.draws(tree, "theta"),
-            helpers.draws(tree, "tau"),
-        )
+        tree = arviz_base.from_cmdstanpy(fit)
+        tau = helpers.draws(tree, "tau")
+        offset = helpers.draws(tree, "theta_1[1]") - helpers.draws(tree, "theta")
         divergent = tree["sample_stats"]["diverging"].values.ravel()
         panel.scatter(offset, tau, s=2, alpha=0.4, color=color)
         panel.scatter(offset[divergent], tau[divergent], s=40, marker="x", color="black")
-        panel.set(
-            title=name, xlabel="a day's mean minus the population's (a.u.)", yscale="log", ylim=(3e-4, 3)
-        )
-        panel.set_xlim(-1.5, 1.5)
+        panel.set(title=name, yscale="log", xlim=(-1.5, 1.5), ylim=(3e-4, 3))
+        panel.set_xlabel("a day's mean minus the population's (a.u.)")
     panels[0].set_ylabel("τ, spread between groups (a.u.)")
     figure.savefig(PICTURE, dpi=110, metadata={"Source": origin()})
 
