@@ -1,6 +1,5 @@
 """Find, compile and cache Stan programs."""
 
-import contextlib
 import copy
 import difflib
 import errno
@@ -11,13 +10,12 @@ import os
 import shutil
 import sys
 import tempfile
-import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from helpers.compiling.cache import cache_folder, hold, move, prune
+from helpers.compiling.cache import find, own_folder, prune, store
 from helpers.compiling.compiler import NoRoom, Program, ask_stan, gather, run_make, temporary_folder
 from helpers.inputs import short_repr
 
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
     import cmdstanpy
     from cmdstanpy.compilation import CompilerOptions
 
-ROOM = 50_000_000  # bytes that a compile takes at most, in the cache and in the temporary folder
+ROOM_TO_COMPILE = 50_000_000  # bytes that it takes at most, in the cache and in the temporary folder
 
 
 def stan_file(name: str | os.PathLike) -> Path:
@@ -102,8 +100,7 @@ def stan_model(name: str | os.PathLike, **options: Any) -> "cmdstanpy.CmdStanMod
     Returns
     -------
     cmdstanpy.CmdStanModel
-        Compiled, and tried. What it samples goes into a temporary folder of this process, which a later
-        process removes if this one is killed; if there is no room for the draws its `sample` says so.
+        Compiled, and tried. If there is no room for the draws its `sample` says so.
 
     Raises
     ------
@@ -122,21 +119,19 @@ def stan_model(name: str | os.PathLike, **options: Any) -> "cmdstanpy.CmdStanMod
     The cache is the user's own: the platform's cache folder, or the one that the environment variable
     ``STAN_MODEL_CACHE`` names. Programs unused for 30 days are removed from it.
 
-    ``STAN_MODEL_CACHE`` may also name a folder that somebody filled for all, such as root for a class. What
-    it lacks goes into the user's own cache. A compiled program is run only if nobody but the user, root and
-    the owner of this module (who could make the user run anything as it is) can change it, or put another
-    in its place: all else is as if it were not there.
+    ``STAN_MODEL_CACHE`` may also name a folder that root filled for a class. What it lacks goes into the
+    user's own cache. A compiled program is run only if it, its folder and the cache belong to root or to the
+    user, and nobody else can write there: all else is as if it were not there.
     """
     from cmdstanpy.compilation import CompilerOptions
     from cmdstanpy.utils import get_logger
 
-    from helpers.scratch import Model, claim
+    from helpers.compiling.model import Model
 
     # cmdstanpy sets up its log when it first speaks, over the level that a lesson chose: make it do so now
     level = logging.getLogger("cmdstanpy").level
     get_logger().setLevel(level or logging.getLogger("cmdstanpy").level)
 
-    claim()
     source = stan_file(name)
     known = {"stanc_options", "cpp_options", "user_header"}
     if options.keys() - known:
@@ -154,31 +149,26 @@ def stan_model(name: str | os.PathLike, **options: Any) -> "cmdstanpy.CmdStanMod
     # a copy of a program may include what the original did
     folders = [*map(Path, named), *(f for f in (source.parent, *_folders()) if f.is_dir())]
     program = gather(source, folders)
-    key = f"{program.name}-{_key(program, compiler, header)}"
-    shared = os.environ.get("STAN_MODEL_CACHE")
-    entry = Path(shared).expanduser().resolve() / key if shared else None
-    held = hold(entry / program.name) if entry else None
-    if held is None:
-        entry = cache_folder() / key
-        held = hold(entry / program.name)
-    if held is None:
-        # CmdStan builds its own parts for new C++ options inside its own folder: those compiles take turns.
-        lock = entry.with_name("cpp-options") if compiler.cpp_options else entry
-        with FileLock(f"{lock}.lock"):
-            held = hold(entry / program.name)  # another process may have compiled it while we waited
-            if held is None:
-                held = _compile(program, entry, compiler, header)
-    with contextlib.suppress(OSError):  # a cache shared by a class: its owner keeps it in use
-        os.utime(entry)
-    executable = entry / program.name
-    model = Model(
+    executable = _executable(program, compiler, header)
+    return Model(
         stan_file=executable.with_suffix(".stan"),
         exe_file=executable,
         stanc_options=compiler.stanc_options,
         cpp_options=compiler.cpp_options,
     )
-    weakref.finalize(model, os.close, held)
-    return model
+
+
+def _executable(program: Program, compiler: "CompilerOptions", header: Path | None) -> Path:
+    """Find the compiled program in the cache, or compile it there, once for all who ask at the same time."""
+    key = f"{program.name}-{_key(program, compiler, header)}"
+    if found := find(key, program.name):
+        return found
+    entry = own_folder() / key
+    # CmdStan builds its own parts for new C++ options inside its own folder: those compiles take turns.
+    lock = entry.with_name("cpp-options") if compiler.cpp_options else entry
+    with FileLock(f"{lock}.lock"):
+        # another process may have compiled it while this one waited
+        return find(key, program.name) or _compile(program, entry, compiler, header)
 
 
 def _header(path: str | os.PathLike | None) -> Path | None:
@@ -203,30 +193,30 @@ def _key(program: Program, compiler: "CompilerOptions", header: Path | None) -> 
     return digest.hexdigest()[:16]
 
 
-def _compile(program: Program, entry: Path, compiler: "CompilerOptions", header: Path | None) -> int:
-    """Compile into the cache folder `entry`, whose lock the caller has; return what `_hold` would."""
-    disk, inside = temporary_folder()
+def _compile(program: Program, entry: Path, compiler: "CompilerOptions", header: Path | None) -> Path:
+    """Compile into the cache folder `entry`, whose lock the caller has."""
+    disk = temporary_folder()
 
     def no_room(place: Path) -> OSError:
-        name, room = program.source.name, ROOM // 10**6
+        name, room = program.source.name, ROOM_TO_COMPILE // 10**6
         return OSError(f"no room in {place} to compile {name}: free {room} MB there")
 
-    with tempfile.TemporaryDirectory(dir=inside, ignore_cleanup_errors=True) as built:
+    with tempfile.TemporaryDirectory(dir=disk, ignore_cleanup_errors=True) as built:
         try:
             program.write(Path(built))
             ask_stan(program, Path(built), compiler)
             for place in (entry.parent, disk):
-                if shutil.disk_usage(place).free < ROOM:
+                if shutil.disk_usage(place).free < ROOM_TO_COMPILE:
                     raise no_room(place)
             print(f"compiling {program.source.name} (about 20 s, once) ...", file=sys.stderr, flush=True)
             run_make(program, Path(built), compiler, header)
         except NoRoom:
             raise no_room(disk) from None
         try:
-            held = move(Path(built), [*program.texts, program.name], entry)
+            executable = store(Path(built), [*program.texts, program.name], entry)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise no_room(entry.parent) from None
             raise
     prune(entry)
-    return held
+    return executable

@@ -26,7 +26,8 @@ def read_prior(prior: Mapping | None, taus: int) -> tuple[tuple[float, float], l
     theta, tau = as_list(prior["theta"]), prior["tau"]
     if theta is None or len(theta) != 2 or not all(map(is_number, theta)) or theta[1] <= 0:
         raise ValueError(
-            f"prior of theta is {short_repr(prior['theta'])}: give its mean and its standard deviation, above 0"
+            f"prior of theta is {short_repr(prior['theta'])}: give its mean and its standard deviation, "
+            "above 0"
         )
     several = as_list(tau)
     tau = [tau] * taus if several is None else several

@@ -13,7 +13,7 @@ import numpy as np
 
 from helpers.calibration.job import Job, in_a_line, seeds, simulated
 from helpers.calibration.journal import RANKED, failed
-from helpers.compiling.cache import fault
+from helpers.compiling.cache import why_not_runnable
 from helpers.models import stan_model
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _model(
     script = Path(folder, name)
     script.write_text(f'#!/bin/sh\nulimit -t {limit}\nexec {shlex.quote(model.exe_file)} "$@"\n')
     script.chmod(0o700)
-    if fault(script):  # on some clusters nothing may be started from scratch folders
+    if why_not_runnable(script):  # on some clusters nothing may be started from scratch folders
         return model
     limited = cmdstanpy.CmdStanModel(exe_file=script)
     limited.program = model  # which stays in the cache as long as this is there

@@ -98,8 +98,6 @@ def _choose(weight, loudness, spreads):
             )
 
 
-
-
 @cache
 def well_measured() -> dict:
     """Make data that all forms of the program sample well, so that only mistakes are found.

@@ -111,14 +111,11 @@ def gather(source: Path, folders: list[Path]) -> Program:
     return Program(source, folders, texts, {name: path for path, name in names.items()})
 
 
-def temporary_folder() -> tuple[Path, str]:
-    """Find a folder for temporary files with a name that `make` leaves whole; give it, and a place inside."""
-    import cmdstanpy
-
-    # the first place is removed later if this process is killed
-    for folder, inside in ((tempfile.gettempdir(), cmdstanpy._TMPDIR), ("/tmp",) * 2, ("/var/tmp",) * 2):
-        if re.fullmatch(r"[\w@+./-]+", inside) and os.access(inside, os.W_OK | os.X_OK):
-            return Path(folder), inside
+def temporary_folder() -> Path:
+    """Find a folder for temporary files with a name that `make` leaves whole."""
+    for folder in (tempfile.gettempdir(), "/tmp", "/var/tmp"):
+        if re.fullmatch(r"[\w@+./-]+", folder) and os.access(folder, os.W_OK | os.X_OK):
+            return Path(folder)
     raise OSError(
         f"no folder to compile in: {tempfile.gettempdir()} has a name that make takes apart, and /tmp cannot "
         "be written: set TMPDIR to a folder with letters and digits only in its path"

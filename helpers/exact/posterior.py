@@ -205,7 +205,7 @@ class ExactPosterior:
         self._mean, self._sd = (dict(zip(names, x.tolist(), strict=True)) for x in (mean, sd))
         self._cache = {}
 
-    def __repr__(self):  # noqa: D105
+    def __repr__(self):
         N, nodes = self._tree.N, self._tree.nodes
         return f"<exact posterior: {N} measurements, {nodes} nodes, accurate to {self.accuracy:.0e}>"
 

@@ -1,7 +1,7 @@
 """A walk in the funnel: one Hamiltonian path, followed with the step size that the reader chooses.
 
-`leapfrog_walk.js` computes the path anew whenever a control is moved, so the figure needs no kernel. Names of models,
-for tests and for pages that want to set them:
+`leapfrog_walk.js` computes the path anew whenever a control is moved, so the figure needs no kernel. Names of
+models, for tests and for pages that want to set them:
 
 ``walk.step``, ``walk.start``
     Sliders: logarithms to base 10 of the step size and of the τ where the path starts.
@@ -186,7 +186,7 @@ def walk(noncentered: bool = False) -> bokeh.models.LayoutDOM:
 
 
 def _report(path: dict) -> tuple[dict, dict, str]:
-    """Say what `leapfrog` found as `leapfrog_walk.js` does: points reached, the break if there is one, the text."""
+    """Say what `leapfrog` found as the page does: points reached, the break if there is one, the text."""
     table = {name: list(path[name]) for name in ("move", "x", "log_tau", "error")}
     broken = {name: [] for name in ("move", "x", "log_tau", "to_x", "to_log_tau", "error")}
     if not table["error"][-1] <= LIMIT:

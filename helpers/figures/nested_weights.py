@@ -1,8 +1,8 @@
 """Nested shrinkage: from which measurements a node of the tree gets its mean, and how much from each.
 
 Given τ and σ, the mean of every node is a weighted average of the leaves' averages and of the prior mean of
-θ. `nested_weights.js` looks the weights up in a table, so the figure needs no kernel. Names of models, for tests and
-for pages that want to set them:
+θ. `nested_weights.js` looks the weights up in a table, so the figure needs no kernel. Names of models,
+for tests and for pages that want to set them:
 
 ``nested.node``
     Select: the node, by its name in Stan: ``"theta"``, ``"theta_3[13]"``.

@@ -5,8 +5,8 @@ means and τ: the parent is 10, and σ = 1. The averages of the groups are not d
 spread that they should have with τ = 0.4, so that the cloud depends on n alone. It is the cloud of a group in
 the middle; those of groups further out have the same widths, and lean.
 
-`one_node.js` draws the cloud anew whenever a slider is moved, from tables of the exact posterior, so the figure
-needs no kernel. Names of models, for tests and for pages that want to set them:
+`one_node.js` draws the cloud anew whenever a slider is moved, from tables of the exact posterior, so the
+figure needs no kernel. Names of models, for tests and for pages that want to set them:
 
 ``weight.w``
     Slider: the weight, from 0, noncentered, to 1, centered.

@@ -1,6 +1,5 @@
 """Compiling: once, however many ask; anew when anything changes; unharmed by whoever kills it."""
 
-import gc
 import logging
 import os
 import re
@@ -65,23 +64,23 @@ def program(folder: Path, text: str = PROGRAM) -> Path:
     return path
 
 
-def test_four_at_once_compile_once_and_leave_the_source_folder_alone(cache, tmp_path):
+def test_four_at_once_compile_once_and_leave_the_source_folder_alone(quick, tmp_path):
     source = program(tmp_path / "readonly")
     source.parent.chmod(0o500)
     ask = [subprocess.Popen([sys.executable, "-c", ASK, source], stdout=subprocess.PIPE) for _ in range(4)]
     answers = {process.communicate()[0].strip() for process in ask}
     assert [process.returncode for process in ask] == [0] * 4
     assert len(answers) == 1
-    assert compiles(cache) == 1
+    assert compiles(quick) == 1
     assert list(source.parent.iterdir()) == [source]
 
 
-def test_an_executable_cut_short_is_compiled_anew(cache, tmp_path):
+def test_an_executable_cut_short_is_compiled_anew(quick, tmp_path):
     source = program(tmp_path / "cut")
     executable = Path(helpers.stan_model(source).exe_file)
-    executable.write_bytes(executable.read_bytes()[:10_000])
+    executable.write_bytes(b"#!/bin/nothing\n")
     assert subprocess.run([helpers.stan_model(source).exe_file, "info"], capture_output=True).returncode == 0
-    assert compiles(cache) == 2
+    assert compiles(quick) == 2
 
 
 @pytest.mark.parametrize("include", ["#include prior.stan", '#include "prior.stan"', "#include <prior.stan>"])
@@ -213,29 +212,6 @@ def test_only_programs_unused_for_a_month_leave_the_cache(quick, tmp_path):
     helpers.stan_model(source)
     helpers.stan_model(program(tmp_path / "used", PROGRAM + "// changed\n"))
     assert [folder.exists() for folder in (used, unused, thesis, recent)] == [True, False, True, True]
-
-
-@pytest.mark.parametrize("years", [-1, 1])
-def test_a_program_in_use_is_never_pruned_whatever_the_clock_says(quick, tmp_path, years, monkeypatch):
-    model = helpers.stan_model(program(tmp_path / "used"))
-    entry = Path(model.exe_file).parent
-    year = 365 * 24 * 3600
-    os.utime(entry, (time.time() - abs(years) * year,) * 2)  # it was made under a clock that was behind
-    monkeypatch.setattr(time, "time", lambda: time.monotonic() + years * year)
-    helpers.stan_model(program(tmp_path / "used", PROGRAM + "// another\n"))
-    assert entry.exists()
-    del model
-    gc.collect()
-    helpers.stan_model(program(tmp_path / "used", PROGRAM + "// a third\n"))
-    assert not entry.exists(), "nobody uses it any more"
-
-
-def test_a_clock_that_jumps_prunes_nothing_that_was_just_made(quick, tmp_path, monkeypatch):
-    now, made = time.time(), []
-    for years in (0, 3, -3, 0):
-        monkeypatch.setattr(time, "time", lambda years=years: now + years * 365 * 24 * 3600)
-        made.append(helpers.stan_model(program(tmp_path / "used", f"{PROGRAM}// {len(made)}\n")).exe_file)
-    assert all(Path(executable).exists() for executable in made)
 
 
 def test_cmdstanpys_log_is_as_it_was(quick, tmp_path):

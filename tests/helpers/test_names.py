@@ -1,10 +1,6 @@
 """Folders and programs may be called anything: no name reaches `make` or a shell, or is taken apart."""
 
-import os
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import arviz
@@ -118,45 +114,6 @@ def test_what_a_shell_would_run_is_not_run_and_the_draws_can_be_read(tmp_path, m
     assert list(fit.summary().index) == ["lp__", "x"]
     assert arviz.from_cmdstanpy(fit)["posterior"]["x"].shape == (2, 1000)
     assert [*tmp_path.rglob("pwned"), *Path(cmdstanpy.cmdstan_path()).glob("pwned*")] == []
-
-
-LESSON = """
-import helpers
-
-def simulate(rng):
-    return {"x": float(rng.normal())}, {}
-
-if __name__ == "__main__":
-    print(helpers.__file__)
-    data, _ = helpers.stan_data(helpers.measurements(), levels=["day", "batch", "colony"], values="y")
-    options = {"chains": 1, "show_progress": False}
-    fit = helpers.stan_model("noncentered").sample(data, seed=1, iter_sampling=50, **options)
-    assert fit.draws().shape[0] == 50
-    print(helpers.check("04.3", helpers.stan_file("noncentered")))
-    for n in (2, 3):
-        table = helpers.calibrate("it's ($x), y.stan", simulate, n, folder="journal [1]", **options)
-        assert table["status"].to_list() == ["ok"] * n, table
-"""
-
-
-def test_a_lesson_checks_and_calibration_run_in_a_folder_of_any_name(tmp_path):
-    folder = tmp_path.joinpath(*FOLDERS)  # one in the other
-    for name in ("helpers", "stan"):
-        shutil.copytree(COURSE / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    source = program(folder / "lessons", "it's ($x), y")
-    temporary = folder / "tmp"
-    temporary.mkdir()
-    environ = os.environ | {"PYTHONPATH": str(folder), "TMPDIR": str(temporary)}
-    source.with_name("script.py").write_text(LESSON)
-    command = [sys.executable, "script.py"]
-    done = subprocess.run(
-        command, cwd=source.parent, env=environ, capture_output=True, text=True, timeout=600
-    )
-    assert done.returncode == 0, done.stderr
-    place, verdict = done.stdout.splitlines()
-    assert place == f"{folder}/helpers/__init__.py"
-    assert "no 'y_new'" in verdict
-    assert not list(temporary.glob("hierarchical-models-*"))
 
 
 def test_a_cmdstan_that_make_cannot_use_is_named_with_the_remedy(tmp_path, words, monkeypatch):

@@ -59,7 +59,7 @@ def test_handout_has_whatever_a_command_of_it_needs(handout):
     listed = subprocess.run(
         ["make", "--no-print-directory"], cwd=handout, capture_output=True, text=True, check=True
     ).stdout
-    assert [line.split()[0] for line in listed.splitlines()] == ["help", "setup", "lab", "clean"]
+    assert re.findall(r"^  ([a-z-]+) ", listed, re.MULTILINE) == ["help", "setup", "lab", "clean"]
     for needed in (
         ".python-version",
         "requirements.txt",

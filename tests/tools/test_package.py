@@ -58,14 +58,11 @@ def test_handout_uses_the_programs_beside_its_lessons(wheel, tmp_path):
 
 
 def test_table_of_a_lesson_is_found_from_any_folder(tmp_path, monkeypatch):
-    stored = COURSE / "lessons" / "seeds.csv"
+    stored = COURSE / "lessons" / "data" / "seeds.csv"
     monkeypatch.chdir(tmp_path)
     assert helpers.table_file("seeds.csv") == stored
-    (tmp_path / "lessons").mkdir()
-    for own in (
-        tmp_path / "lessons" / "seeds.csv",
-        tmp_path / "seeds.csv",
-    ):  # a reader's own, from `make seeds`
+    (tmp_path / "data").mkdir()
+    for own in (tmp_path / "data" / "seeds.csv", tmp_path / "seeds.csv"):  # a reader's own
         own.touch()
         assert helpers.table_file(Path("seeds.csv")) == own
 
