@@ -87,10 +87,16 @@ def write(notebook: nbformat.NotebookNode, lesson: Path) -> None:
     os.utime(path, ns=(written.st_atime_ns, written.st_mtime_ns))
 
 
-if __name__ == "__main__":
-    lessons = sorted(lesson for start in sys.argv[1:] or [""] for lesson in LESSONS.glob(f"{start}*.md"))
+def chosen(starts: list[str]) -> list[Path]:
+    """Find the lessons whose names begin so, or all."""
+    lessons = sorted({lesson for start in starts or [""] for lesson in LESSONS.glob(f"{start}*.md")})
     if not lessons:
-        sys.exit(f"make notebooks: no lesson begins with {' or '.join(sys.argv[1:])}, give LESSON=03")
+        raise SystemExit(f"no lesson begins with {' or '.join(starts)}: give its number, such as 03")
+    return lessons
+
+
+if __name__ == "__main__":
+    lessons = chosen(sys.argv[1:])
     for lesson in lessons:
         refuse_edited(lesson)
     for lesson in lessons:
