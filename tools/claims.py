@@ -107,8 +107,7 @@ def examine(lesson: Path, shift: int) -> list[dict]:
             cell.source = ast.unparse(ast.fix_missing_locations(_Record().visit(ast.parse(cell.source))))
     with tempfile.TemporaryDirectory() as folder:
         record = Path(folder, "claims.jsonl")
-        first = f"import sys\nsys.path.append({str(Path(__file__).parents[1])!r})\n"
-        first += FIRST.format(shift=shift, record=str(record))
+        first = FIRST.format(shift=shift, record=str(record))
         notebook.cells.insert(0, nbformat.v4.new_code_cell(first))
         where = {"metadata": {"path": str(make_workplace(Path(folder)))}}
         try:
@@ -136,6 +135,11 @@ def table(records: Iterable[tuple[str, dict]]) -> str:
     return "".join("| " + " | ".join(map(str.ljust, row, widths)) + " |\n" for row in rows)
 
 
+def jobs(lessons: list[Path], seeds: int) -> list[tuple[Path, int]]:
+    """List the runs: each lesson with 1000, 2000, … added to its seeds."""
+    return [(lesson, 1000 * run) for lesson, run in product(lessons, range(1, seeds + 1))]
+
+
 def main(lessons: list[Path], seeds: int, report: Path = REPORT) -> int:
     """Examine lessons with other seeds, print what their claims saw, and write it down.
 
@@ -144,7 +148,7 @@ def main(lessons: list[Path], seeds: int, report: Path = REPORT) -> int:
     lessons : list of Path
         The texts.
     seeds : int
-        How often each lesson is run: with 1000, 2000, … added to its seeds.
+        How often each lesson is run.
     report : Path
         File for the table that is printed.
 
@@ -153,14 +157,14 @@ def main(lessons: list[Path], seeds: int, report: Path = REPORT) -> int:
     int
         Exit status: 1 if any claim failed in any run, else 0.
     """
-    found, jobs = {}, [(lesson, 1000 * run) for lesson, run in product(lessons, range(1, seeds + 1))]
+    found, runs = {}, jobs(lessons, seeds)
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
-        waiting = {pool.submit(examine, *job): job for job in jobs}
+        waiting = {pool.submit(examine, *job): job for job in runs}
         for done in as_completed(waiting):
             found[waiting[done]] = done.result()
-            print(f"\r{len(found)} of {len(jobs)} runs", end="", file=sys.stderr, flush=True)
+            print(f"\r{len(found)} of {len(runs)} runs", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
-    records = [(lesson.stem, record) for lesson, shift in jobs for record in found[lesson, shift]]
+    records = [(lesson.stem, record) for lesson, shift in runs for record in found[lesson, shift]]
     report.parent.mkdir(exist_ok=True)
     report.write_text(table(records), "utf-8")
     print(table(records), end="")

@@ -3,17 +3,14 @@
 import ast
 import inspect
 import re
-from pathlib import Path
 
 import nbformat
 import pytest
 
-COURSE = Path(__file__).parents[2]
-LESSONS = sorted((COURSE / "lessons").glob("*.md"))
 from tools import claims
-from tools.notebooks import CHECKED, read_lesson, with_solutions
+from tools.notebooks import CHECKED, LESSONS, SOLUTION, with_solutions
 
-by_lesson = pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
+by_lesson = pytest.mark.parametrize("lesson", sorted(LESSONS.glob("*.md")), ids=lambda path: path.stem)
 
 
 def tags(cell):
@@ -36,10 +33,21 @@ def prose(lesson):
 
 
 @by_lesson
+def test_claims_stand_in_folded_cells_that_put_nothing_out(lesson):
+    cells = with_solutions(lesson).cells
+    folded = [cell for cell in cells if tags(cell) & {claims.CLAIMS, "hide-cell"}]
+    assert folded
+    for cell in folded:
+        assert tags(cell) == {claims.CLAIMS, "hide-cell"}
+        assert "print(" not in cell.source
+        assert "assert " in cell.source
+    others = [cell.source for cell in cells if not tags(cell) & {claims.CLAIMS, SOLUTION}]
+    assert [code for code in others if re.search(r"^\s*assert ", code, re.MULTILINE)] == []
+
+
+@by_lesson
 def test_claims_are_comparisons_with_a_statement(lesson):
-    collected = claims.claims(with_solutions(lesson))
-    assert collected
-    for claim in collected:
+    for claim in claims.claims(with_solutions(lesson)):
         if ast.unparse(claim).startswith("assert helpers.check(") and claim.msg is None:
             continue  # the answer to an exercise, which is a claim as it stands
         what = f"line {claim.lineno} of its cell: {ast.unparse(claim)}"
@@ -48,25 +56,7 @@ def test_claims_are_comparisons_with_a_statement(lesson):
 
 
 @by_lesson
-def test_cells_of_claims_are_folded_and_put_nothing_out(lesson):
-    notebook = nbformat.read(lesson.with_suffix(".ipynb"), as_version=4)
-    folded = [cell for cell in notebook.cells if tags(cell) & {claims.CLAIMS, "hide-cell"}]
-    assert folded
-    for cell in folded:
-        assert tags(cell) == {claims.CLAIMS, "hide-cell"}
-        assert "print(" not in cell.source
-        assert cell.outputs == []
-        assert "assert " in cell.source
-
-
-@by_lesson
-def test_every_assert_of_a_lesson_is_a_claim(lesson):
-    others = [c for c in read_lesson(lesson).cells if c.cell_type == "code" and claims.CLAIMS not in tags(c)]
-    assert [cell.source for cell in others if re.search(r"^\s*assert ", cell.source, re.MULTILINE)] == []
-
-
-@by_lesson
-def test_every_decimal_and_percentage_of_the_text_occurs_in_code_or_checked_output(lesson):
+def test_every_decimal_and_percentage_occurs_in_code_or_checked_output(lesson):
     stored = nbformat.read(lesson.with_suffix(".ipynb"), as_version=4)
     outputs = [str(cell.outputs) for cell in stored.cells if CHECKED in tags(cell)]
     known = numbers("\n".join([cell.source for cell in with_solutions(lesson).cells] + outputs))
@@ -103,51 +93,37 @@ assert callable(print)
 """
 
 
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
-    lesson = tmp_path_factory.mktemp("tiny") / "tiny.md"
-    lesson.write_text(LESSON)
-    return lesson
-
-
-def test_a_false_claim_is_recorded_and_the_run_goes_on(tiny):
-    assert claims.examine(tiny, shift=1) == [
-        {"claim": "x is about 3", "held": True, "seen": [[3, 3]]},
-        {"claim": "x is small", "held": False, "seen": [[3, 3]]},
-        {"claim": "y is positive", "held": True, "seen": [[1, 5]]},
-        {"claim": "y is positive", "held": True, "seen": [[2, 5]]},
-        {"claim": "callable(print)", "held": True, "seen": []},
-        {"claim": claims.TO_THE_END, "held": True, "seen": []},
-    ]
-
-
-def test_the_report_names_what_failed_and_so_does_the_exit_status(tiny, capsys):
-    report = tiny.parent / "_build" / "claims.md"
-    assert claims.main([tiny], seeds=2, report=report) == 1
+def test_report_and_status_name_what_failed_and_runs_go_on(tmp_path, capsys):
+    tiny, broken = tmp_path / "tiny.md", tmp_path / "broken.md"
+    tiny.write_text(LESSON)
+    broken.write_text(LESSON.replace("x = 3", "x = 1 / 0"))
+    report = tmp_path / "_build" / "claims.md"
+    assert claims.main([tiny, broken], seeds=1, report=report) == 1
     rows = [[part.strip() for part in line.split("|")[1:-1]] for line in report.read_text().splitlines()]
     assert rows[2:] == [
-        ["tiny", "x is about 3", "2 of 2", "3 to 3"],
-        ["tiny", "x is small", "0 of 2", "3 to 3"],
-        ["tiny", "y is positive", "4 of 4", "1 to 5"],
-        ["tiny", "callable(print)", "2 of 2", ""],
-        ["tiny", claims.TO_THE_END, "2 of 2", ""],
+        ["tiny", "x is about 3", "1 of 1", "3 to 3"],
+        ["tiny", "x is small", "0 of 1", "3 to 3"],
+        ["tiny", "y is positive", "2 of 2", "1 to 5"],
+        ["tiny", "callable(print)", "1 of 1", ""],
+        ["tiny", claims.TO_THE_END, "1 of 1", ""],
+        ["broken", claims.TO_THE_END, "0 of 1", ""],
     ]
     assert capsys.readouterr().out == report.read_text()
 
 
-def test_a_lesson_that_breaks_is_reported(tmp_path):
-    lesson = tmp_path / "broken.md"
-    lesson.write_text(LESSON.replace("x = 3", "x = 1 / 0"))
-    assert [(r["claim"], r["held"]) for r in claims.examine(lesson, shift=1)] == [(claims.TO_THE_END, False)]
-
-
-def test_seeds_are_shifted(monkeypatch):
+def test_every_run_has_seeds_of_its_own(monkeypatch):
     import cmdstanpy
 
     class Model:
         def sample(self, data=None, *, seed, **options):
             return data, seed, options
 
+    assert claims.jobs(["one", "other"], 2) == [
+        ("one", 1000),
+        ("one", 2000),
+        ("other", 1000),
+        ("other", 2000),
+    ]
     monkeypatch.setattr(cmdstanpy, "CmdStanModel", Model)
     claims.shift_seeds(1000)
     assert Model().sample({}, seed=11, chains=2) == ({}, 1011, {"chains": 2, "parallel_chains": 1})
