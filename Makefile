@@ -9,7 +9,7 @@ BIN := .venv/bin
 unexport MAKEFLAGS MFLAGS
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab book wasm handout lint test test-all newest browser review class claims notebooks seeds calibration picture bench future floor faults audit lock clean FORCE
+.PHONY: help setup lab book wasm handout lint test test-all newest browser review class claims notebooks seeds calibration picture bench future floor audit lock clean FORCE
 
 help: ## learn: list the targets
 	@for group in learn teach contribute maintain; do \
@@ -133,13 +133,21 @@ bench: setup ## maintain: time what should be fast, as ratios measured in one ru
 	$(BIN)/python -m tools.tables.bench_calibration
 
 TESTS ?=
-future: setup ## maintain: run the tests and build the book with the newest releases of everything: _build/future.md (TESTS=...)
-floor: setup ## maintain: the same with the oldest versions that pyproject.toml names: _build/floor.md
+future: RESOLUTION := --upgrade
+floor: RESOLUTION := --resolution lowest-direct
+future: setup ## maintain: run the tests and build the book with the newest releases of everything (TESTS=... for some)
+floor: setup ## maintain: the same with the oldest versions that pyproject.toml names
 future floor:
-	@$(BIN)/python -m tools.drift $@ $(TESTS)
+	@rm -rf _build/$@ && mkdir -p _build/$@
+	@$(BIN)/uv pip compile --quiet --no-header --no-annotate --no-emit-index-url --group dev $(RESOLUTION) \
+	  --python $(BIN)/python -o _build/$@/requirements.txt pyproject.toml
+	@echo 'not as locked:'; sed -n 's/^\([^ ]*==[^ ]*\).*/\1/p' requirements.txt | grep -vxF -f - _build/$@/requirements.txt || :
+	@$(BIN)/uv venv --quiet --python $(BIN)/python _build/$@/.venv
+	@$(BIN)/uv pip sync --quiet --python _build/$@/.venv _build/$@/requirements.txt
+	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --python _build/$@/.venv -e .
+	PATH="$$PWD/_build/$@/.venv/bin:$$PATH" pytest -n auto $(TESTS)
+	PATH="$$PWD/_build/$@/.venv/bin:$$PATH" BOKEH_RESOURCES=cdn jupyter-book build . -W -n --path-output _build/$@
 
-faults: setup ## maintain: kill the genuine set-up of CmdStan twenty times, at random moments (twenty minutes)
-	$(BIN)/python -m tools.faults
 
 audit: .venv/.ready ## maintain: look the locked packages up among the known vulnerabilities (asks PyPI)
 	$(BIN)/uv tool run --quiet pip-audit==2.10.1 -r requirements.txt --require-hashes --disable-pip --strict
