@@ -1,9 +1,13 @@
 """The lessons keep their shape, and their notebooks keep step with them."""
 
+import os
 import re
+import subprocess
+import sys
 
 import nbformat
 import pytest
+from network import watch_network
 from texts import COURSE, checks
 
 from tools.notebooks import CHECKED, LESSONS, read_lesson, run
@@ -84,3 +88,11 @@ def test_drawings_can_be_read_in_the_dark_on_a_phone_and_unseen(lesson):
         assert min(sizes) * 350 / float(width) > 12, "pixels of the smallest letters on a phone"
         assert "<title>" in text
         assert len(alt) > 80, "what is there to see, for those who do not"
+
+
+def test_what_a_lesson_would_ask_of_the_network_is_noticed(tmp_path):
+    environment, notes = watch_network(tmp_path)
+    for ask in ("create_connection(('192.0.2.1', 80), 0.1)", "getaddrinfo('stan.invalid', 443)"):
+        code = f"import contextlib, socket\nwith contextlib.suppress(OSError): socket.{ask}"
+        subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | environment)
+    assert set(notes.read_text().split()) == {"192.0.2.1", "stan.invalid"}
