@@ -1,5 +1,6 @@
 """Find, compile and cache Stan programs."""
 
+import contextlib
 import copy
 import difflib
 import errno
@@ -10,13 +11,14 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
 from helpers.compiling.cache import find, own_folder, prune, store
-from helpers.compiling.compiler import NoRoom, Program, ask_stan, gather, run_make, temporary_folder
+from helpers.compiling.compiler import Program, ask_stan, gather, run_make, temporary_folder
 from helpers.inputs import short_repr
 
 if TYPE_CHECKING:
@@ -71,13 +73,14 @@ def stan_file(name: str | os.PathLike) -> Path:
 def _folders() -> list[Path]:
     """Folders in which programs of the course are looked up, by order of preference."""
     here = Path(__file__).resolve().parent
-    return [Path.cwd() / "stan", Path.cwd().parent / "stan", here.parent / "stan", here / "stan"]
+    places = [Path.cwd(), Path.cwd().parent, here.parent, here]
+    return [folder for place in places if (folder := place / "stan").is_dir()]
 
 
 def program_files(name: str | os.PathLike) -> dict[str, str]:
     """Read a program and all that it includes: texts by name, which compile side by side in any folder."""
     source = stan_file(name)
-    return gather(source, [folder for folder in (source.parent, *_folders()) if folder.is_dir()]).texts
+    return gather(source, [source.parent, *_folders()]).texts
 
 
 def stan_model(name: str | os.PathLike, **options: Any) -> "cmdstanpy.CmdStanModel":
@@ -140,42 +143,29 @@ def stan_model(name: str | os.PathLike, **options: Any) -> "cmdstanpy.CmdStanMod
             f"stan_model has no option {unknown!r}: use stanc_options, cpp_options or user_header"
         )
     options = copy.deepcopy(options)  # a copy, because cmdstanpy adds to dictionaries
-    header = _header(options.pop("user_header", None))
+    header = options.pop("user_header", None)
     compiler = CompilerOptions(**options)
     compiler.validate()
     if header:
+        header = Path(header).expanduser().absolute()
+        if not header.is_file():
+            raise ValueError(f"no user_header at {header}: check the path")
         compiler.stanc_options["allow-undefined"] = True
     named = compiler.stanc_options.pop("include-paths", [])
     # a copy of a program may include what the original did
-    folders = [*map(Path, named), *(f for f in (source.parent, *_folders()) if f.is_dir())]
-    program = gather(source, folders)
-    executable = _executable(program, compiler, header)
+    program = gather(source, [*map(Path, named), source.parent, *_folders()])
+    key = f"{program.name}-{_key(program, compiler, header)}"
+    executable = find(key, program.name)
+    if not executable:
+        entry = own_folder() / key
+        with FileLock(f"{entry}.lock"):  # whoever waited here finds what another process compiled meanwhile
+            executable = find(key, program.name) or _compile(program, entry, compiler, header)
     return Model(
         stan_file=executable.with_suffix(".stan"),
         exe_file=executable,
         stanc_options=compiler.stanc_options,
         cpp_options=compiler.cpp_options,
     )
-
-
-def _executable(program: Program, compiler: "CompilerOptions", header: Path | None) -> Path:
-    """Find the compiled program in the cache, or compile it there, once for all who ask at the same time."""
-    key = f"{program.name}-{_key(program, compiler, header)}"
-    if found := find(key, program.name):
-        return found
-    entry = own_folder() / key
-    # CmdStan builds its own parts for new C++ options inside its own folder: those compiles take turns.
-    lock = entry.with_name("cpp-options") if compiler.cpp_options else entry
-    with FileLock(f"{lock}.lock"):
-        # another process may have compiled it while this one waited
-        return find(key, program.name) or _compile(program, entry, compiler, header)
-
-
-def _header(path: str | os.PathLike | None) -> Path | None:
-    header = Path(path).expanduser().absolute() if path else None
-    if header and not header.is_file():
-        raise ValueError(f"no user_header at {header}: check the path")
-    return header
 
 
 def _key(program: Program, compiler: "CompilerOptions", header: Path | None) -> str:
@@ -196,27 +186,27 @@ def _key(program: Program, compiler: "CompilerOptions", header: Path | None) -> 
 def _compile(program: Program, entry: Path, compiler: "CompilerOptions", header: Path | None) -> Path:
     """Compile into the cache folder `entry`, whose lock the caller has."""
     disk = temporary_folder()
-
-    def no_room(place: Path) -> OSError:
-        name, room = program.source.name, ROOM_TO_COMPILE // 10**6
-        return OSError(f"no room in {place} to compile {name}: free {room} MB there")
-
-    with tempfile.TemporaryDirectory(dir=disk, ignore_cleanup_errors=True) as built:
-        try:
-            program.write(Path(built))
-            ask_stan(program, Path(built), compiler)
-            for place in (entry.parent, disk):
-                if shutil.disk_usage(place).free < ROOM_TO_COMPILE:
-                    raise no_room(place)
-            print(f"compiling {program.source.name} (about 20 s, once) ...", file=sys.stderr, flush=True)
-            run_make(program, Path(built), compiler, header)
-        except NoRoom:
-            raise no_room(disk) from None
-        try:
-            executable = store(Path(built), [*program.texts, program.name], entry)
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise no_room(entry.parent) from None
-            raise
+    with _room(disk, program), tempfile.TemporaryDirectory(dir=disk, ignore_cleanup_errors=True) as name:
+        built = Path(name)
+        program.write(built)
+        ask_stan(program, built, compiler)
+        print(f"compiling {program.source.name} (about 20 s, once) ...", file=sys.stderr, flush=True)
+        run_make(program, built, compiler, header)
+        with _room(entry.parent, program):
+            executable = store(built, [*program.texts, program.name], entry)
     prune(entry)
     return executable
+
+
+@contextlib.contextmanager
+def _room(folder: Path, program: Program) -> Iterator[None]:
+    """Say where there is too little room to compile, before it is tried or when it has run out."""
+    try:
+        if shutil.disk_usage(folder).free < ROOM_TO_COMPILE:
+            raise OSError(errno.ENOSPC, "too little")
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        name, room = program.source.name, ROOM_TO_COMPILE // 10**6
+        raise OSError(f"no room in {folder} to compile {name}: free {room} MB there") from None

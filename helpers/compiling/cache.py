@@ -4,12 +4,10 @@ An entry of the cache is a folder NAME-HASH with a program, what it includes, an
 """
 
 import contextlib
-import glob
 import os
 import re
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
 import platformdirs
@@ -17,20 +15,29 @@ import platformdirs
 from helpers.compiling.compiler import StanError
 
 UNUSED_SECONDS = 30 * 24 * 3600
-ENTRY = re.compile(r".+-[0-9a-f]{16}(\..+\.tmp)?")  # names in the cache that are ours
+ENTRY = re.compile(r".+-[0-9a-f]{16}(\.tmp)*")  # names in the cache that are ours
+
+
+def named_folder() -> Path | None:
+    """Folder that the user, or whoever teaches the class, names for the cache."""
+    named = os.environ.get("STAN_MODEL_CACHE")
+    return Path(named).expanduser().resolve() if named else None
 
 
 def own_folder() -> Path:
     """Folder in which this user's programs are compiled, made if need be."""
-    named, mine = os.environ.get("STAN_MODEL_CACHE"), platformdirs.user_cache_path("hierarchical-models")
-    folder = Path(named).expanduser() if named else mine / "stan"
-    if named and folder.exists() and (folder.stat().st_uid != os.geteuid() or not os.access(folder, os.W_OK)):
-        folder = mine / "stan"  # a class shares the one that is named, and only its owner compiles there
+    folder = named_folder()
+    if (
+        folder
+        and folder.exists()
+        and not (folder.stat().st_uid == os.geteuid() and os.access(folder, os.W_OK))
+    ):
+        folder = None  # a class shares it, and only its owner compiles there
+    folder = folder or platformdirs.user_cache_path("hierarchical-models").resolve() / "stan"
     try:
-        folder.mkdir(0o755 if named else 0o700, parents=True, exist_ok=True)
+        folder.mkdir(0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise OSError(f"cannot make {folder} ({error.strerror}): set STAN_MODEL_CACHE to another") from None
-    folder = folder.resolve()
     if not os.access(folder, os.W_OK):
         raise OSError(f"cannot write to {folder}: set STAN_MODEL_CACHE to a folder of your own")
     if not is_safe(folder):
@@ -58,8 +65,7 @@ def why_not_runnable(executable: Path) -> str:
 
 def find(entry: str, name: str) -> Path | None:
     """Find a compiled program that may be run: in the folder that is named for all, or in this user's own."""
-    named = os.environ.get("STAN_MODEL_CACHE")
-    for folder in ([Path(named).expanduser().resolve()] if named else []) + [own_folder()]:
+    for folder in filter(None, (named_folder(), own_folder())):
         executable = folder / entry / name
         with contextlib.suppress(OSError):  # it is not there
             if is_safe(executable, executable.parent, folder) and not why_not_runnable(executable):
@@ -70,24 +76,24 @@ def find(entry: str, name: str) -> Path | None:
 
 
 def store(built: Path, names: list[str], entry: Path) -> Path:
-    """Make an entry of the cache, in one step, of some files of folder `built`, the executable last."""
-    for leftover in entry.parent.glob(f"{glob.escape(entry.name)}.*.tmp"):  # of a compile that was killed
-        shutil.rmtree(leftover, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(dir=entry.parent, prefix=f"{entry.name}.", suffix=".tmp"))
+    """Make an entry, whose lock the caller has, of files of the folder `built`, the executable last.
+
+    It is there whole or not at all: a folder takes its name only when the executable in it has run.
+    """
+    folder = entry.with_name(f"{entry.name}.tmp")
+    shutil.rmtree(folder, ignore_errors=True)  # it was left by a compile that was killed
     try:
-        folder.chmod(entry.parent.stat().st_mode & 0o777)  # whoever may read the cache may read what is in it
+        folder.mkdir()
         for name in names:
             shutil.copy(built / name, folder)
         for path in (folder, *folder.iterdir()):
             path.chmod(path.stat().st_mode & ~0o022)  # a umask may let the group write
         if why := why_not_runnable(folder / names[-1]):
             raise StanError(f"{names[0]} compiles, but the result does not start: {why}")
-        if entry.exists():  # it did not start; a program that still runs may keep the name busy
-            entry.rename(folder.with_suffix(".old.tmp"))
+        shutil.rmtree(entry, ignore_errors=True)  # a program that does not start is replaced
         folder.rename(entry)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        shutil.rmtree(folder.with_suffix(".old.tmp"), ignore_errors=True)
     return entry / names[-1]
 
 
@@ -97,6 +103,5 @@ def prune(made: Path) -> None:
     for entry in made.parent.iterdir():
         with contextlib.suppress(OSError):  # another process removed it before us
             if ENTRY.fullmatch(entry.name) and now - entry.stat().st_mtime > UNUSED_SECONDS:
-                # at once, for whoever comes to use it just now
-                gone = entry.rename(entry.with_name(f"{entry.name}.old.tmp"))
-                shutil.rmtree(gone, ignore_errors=True)
+                # renamed first, so that whoever comes to use it just now finds it whole or not at all
+                shutil.rmtree(entry.rename(f"{entry}.tmp"), ignore_errors=True)

@@ -4,6 +4,7 @@ CmdStan's makefile hands names to a shell as they are. In a folder ``R&D`` it wo
 ``a; rm x`` the shell would run the second half. So nothing of the reader's own names ever gets there.
 """
 
+import errno
 import logging
 import os
 import re
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from cmdstanpy.compilation import CompilerOptions
 
 INCLUDE = re.compile(r'(#include\s*)(?:"([^"\n]*)"|<([^>\n]*)>|(\S+))')
-# With these in its path a CmdStan does not compile (as tried)
-UNSAFE = re.compile(r"""[\s$,:`"\\]""")
 FULL = re.compile(r"No space left on device|Disk quota exceeded")
 # What a compiler or `make` says if the system stopped it, which systems do that have no memory left
 KILLED = re.compile(
@@ -38,10 +37,6 @@ class StanError(ValueError):
         return str(self).splitlines()
 
 
-class NoRoom(OSError):
-    """The C++ compiler says that its disk is full."""
-
-
 def plain(name: str) -> str:
     """Write a name in letters, digits and underscores only."""
     return re.sub(r"\W", "_", name, flags=re.ASCII)
@@ -49,24 +44,12 @@ def plain(name: str) -> str:
 
 @dataclass(frozen=True)
 class Program:
-    """A Stan program with all that it includes, under names with which they go side by side in a folder.
+    """A Stan program with all that it includes, under names with which they go side by side in a folder."""
 
-    Attributes
-    ----------
-    source : pathlib.Path
-        The reader's own file.
-    folders : list of pathlib.Path
-        Where it may include files from.
-    texts : dict of str to str
-        Text of each file, by its plain name; the program itself comes first.
-    places : dict of str to pathlib.Path
-        The reader's file that each of these is a copy of.
-    """
-
-    source: Path
-    folders: list[Path]
-    texts: dict[str, str]
-    places: dict[str, Path]
+    source: Path  # the reader's own file
+    folders: list[Path]  # where it may include files from
+    texts: dict[str, str]  # of each file, by its plain name; the program itself comes first
+    places: dict[str, Path]  # the reader's file that each of these is a copy of
 
     @property
     def name(self) -> str:
@@ -113,13 +96,8 @@ def gather(source: Path, folders: list[Path]) -> Program:
 
 def temporary_folder() -> Path:
     """Find a folder for temporary files with a name that `make` leaves whole."""
-    for folder in (tempfile.gettempdir(), "/tmp", "/var/tmp"):
-        if re.fullmatch(r"[\w@+./-]+", folder) and os.access(folder, os.W_OK | os.X_OK):
-            return Path(folder)
-    raise OSError(
-        f"no folder to compile in: {tempfile.gettempdir()} has a name that make takes apart, and /tmp cannot "
-        "be written: set TMPDIR to a folder with letters and digits only in its path"
-    )
+    usual = tempfile.gettempdir()
+    return Path(usual if re.fullmatch(r"[\w@+./-]+", usual) else "/tmp")
 
 
 def ask_stan(program: Program, folder: Path, options: "CompilerOptions") -> None:
@@ -139,21 +117,11 @@ def ask_stan(program: Program, folder: Path, options: "CompilerOptions") -> None
 def run_make(program: Program, folder: Path, options: "CompilerOptions", header: Path | None) -> None:
     """Let `make` compile the copies in `folder`, beside which the executable will be.
 
-    Raises
-    ------
-    NoRoom
-        If the disk is full.
-    StanError
-        If it fails for another reason.
+    It raises `OSError` if the disk is full, and `StanError` if it fails for another reason.
     """
     import cmdstanpy
 
     cmdstan = os.path.realpath(cmdstanpy.cmdstan_path())  # as make sees it
-    if bad := UNSAFE.search(cmdstan):
-        raise StanError(
-            f"{program.source.name} cannot be compiled: make takes the path of CmdStan, {cmdstan}, apart at "
-            f"the {bad[0]!r} in it: install CmdStan in another folder, and set CMDSTAN to that"
-        )
     words = [*options.compose(f"{program.name}.stan"), f"STANCFLAGS+=--include-paths={folder}"]
     if header:  # C++ takes any name between quotes, and from there finds what the header itself includes
         (folder / "user_header.hpp").write_text(f'#include "{header}"\n', "utf-8")
@@ -172,7 +140,7 @@ def run_make(program: Program, folder: Path, options: "CompilerOptions", header:
 def _failure(program: Program, said: str, code: int, header: Path | None, cmdstan: str) -> Exception:
     """Say of a failed compile what is known."""
     if FULL.search(said):
-        return NoRoom(said)
+        return OSError(errno.ENOSPC, said)
     if KILLED.search(said) or code == -9:
         return StanError(
             f"Stan accepts {program.source}, but the C++ compiler was killed, for want of memory: "
