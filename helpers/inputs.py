@@ -2,7 +2,8 @@
 
 import difflib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from numbers import Integral, Real
 
 import numpy as np
@@ -31,6 +32,8 @@ _CHANGES = {
     r"[-+]?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)(\.[0-9]*)?": ".str.replace_all(',', '')",
     r"[-+]?[0-9]*\.?[0-9]+ *%?": ".str.strip_chars(' %')",
 }
+
+LARGE = 1e100  # beyond, squares and their sums are not to be had
 
 # What people and programs write where there is no label; "na" may well be one
 MISSING = ["", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "None", "none", "?", "-", "."]
@@ -212,3 +215,89 @@ def _remedy(column: pl.Series, row: int, bad: bool) -> str:
     if makers:
         return f"make numbers of the text, {makers[0]}"
     return "correct the text, then cast the column to pl.Float64"
+
+
+def read_tree(data: Mapping, values: str, sigma) -> tuple:
+    """Read a dictionary such as `stan_data` gives: sizes, parents, leaf, measurements, known errors.
+
+    Parents, of the nodes of every level below the first, and leaves, of the measurements, count from 0.
+    """
+    _check_items(data, values, sigma)
+    levels = data.keys() - {values}  # which may be called J_2 themselves
+    K = next(k for k in range(1, len(data) + 1) if f"J_{k + 1}" not in levels)
+    y = as_floats(data[values], repr(values))
+    if y.ndim != 1 or not y.size:
+        raise ValueError(f"{values!r} has shape {y.shape}: give at least one measurement, in one dimension")
+    sizes = [data[f"J_{k}"] for k in range(1, K + 1)]
+    sizes = [size.item() if isinstance(size, np.ndarray) and size.ndim == 0 else size for size in sizes]
+    for k, size in enumerate(sizes, start=1):
+        if not is_whole(size, 1):
+            raise ValueError(f"'J_{k}' is {short_repr(size)}: give a whole number, 1 or more")
+    sizes = [*map(int, sizes), y.size]
+    parents = [
+        _parents(data.get(f"index_{k}", []), k, size, children)
+        for k, (size, children) in enumerate(pairwise(sizes), start=1)
+    ]
+    errors = None if sigma is None else as_floats(sigma, "'sigma'")
+    _check_numbers(values, y, y.size)
+    if errors is not None:
+        _check_numbers("sigma", errors, y.size, least=1 / LARGE)
+    leaf = parents[-1]
+    first = np.unique(leaf, return_index=True)[1]
+    if errors is None and y.size > len(first) and np.array_equal(y, y[first][leaf]):
+        raise ValueError(
+            f"the measurements {values!r} are equal within every group, so sigma may be as small as it "
+            "likes and no posterior exists: give more digits, or one measurement for each group"
+        )
+    return sizes[:-1], parents[:-1], leaf, y, errors
+
+
+def _check_items(data, values, sigma) -> None:
+    """Refuse what is no dictionary of a tree, and known errors that nobody would use."""
+    if not isinstance(data, Mapping):
+        raise TypeError(f"data is {describe_type(data)}: give the dictionary of helpers.stan_data")
+    if not isinstance(values, str):
+        raise ValueError(f"values is {short_repr(values)}: give the name of one item of the data, as text")
+    for name in ("J_1", "index_1", values):
+        if name not in data:
+            near, there = did_you_mean(name, data) if name == values else "", ", ".join(map(str, data))
+            remedy = "see helpers.stan_data"
+            if name == values:
+                remedy = "give values=..., the item of the measurements"
+            raise ValueError(f"no {name!r}{near} in the data, which has {there}: {remedy}")
+    if sigma is None and "sigma" in data and values != "sigma":
+        raise ValueError(
+            "'sigma' of the data would not be used: if it holds known errors, helpers.exact_posterior takes "
+            "them as sigma=data['sigma']; if not, leave it out of the data"
+        )
+
+
+def _parents(given, k: int, size: int, children: int) -> np.ndarray:
+    """Read the parents, in level k, of all nodes or measurements below; count them from 0."""
+    name = f"index_{k}"
+    index = as_floats(given, repr(name))
+    if index.shape != (children,):
+        raise ValueError(f"{name!r} has shape {index.shape}: give {children} numbers of nodes in level {k}")
+    bad = ~((index >= 1) & (index <= min(size, 2**53)) & (index == np.floor(index)))
+    if bad.any():
+        i = bad.argmax()
+        raise ValueError(f"{name!r} is {index[i]:.16g} at position {i + 1}: give a node from 1 to {size}")
+    parents = index.astype(np.int64) - 1
+    # with more nodes than children, one of the first of them has none
+    childless = np.bincount(parents, minlength=min(size, children + 1)) == 0
+    if childless.any():
+        raise ValueError(f"node {childless.argmax() + 1} of level {k} has nothing below it: leave it out")
+    return parents
+
+
+def _check_numbers(name: str, x: np.ndarray, N: int, least: float = 0.0) -> None:
+    """Refuse measurements or, with a `least`, errors that are missing, next to nothing or too large."""
+    if x.shape != (N,):
+        raise ValueError(f"{name!r} has shape {x.shape}: give one for each of the {N} measurements")
+    bad = ~np.isfinite(x) | ((x <= 0) & (least > 0))
+    if bad.any():
+        i = bad.argmax()
+        raise ValueError(f"{name!r} is {x[i]} at position {i + 1}: give finite numbers, errors above 0")
+    if np.abs(x).max() > LARGE or (least and x.min() < least):
+        i = np.abs(x).argmax() if np.abs(x).max() > LARGE else x.argmin()
+        raise ValueError(f"{name!r} is {x[i]} at position {i + 1}: use another unit of measurement")

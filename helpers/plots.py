@@ -7,7 +7,6 @@ import bokeh.colors
 import bokeh.layouts
 import bokeh.models
 import bokeh.plotting
-import iqplot
 import numpy as np
 import polars as pl
 import xarray as xr
@@ -230,6 +229,8 @@ def dots(table: pl.DataFrame, estimate: str, exact: float, **kwargs) -> bokeh.pl
         If the table has no rows or no column `estimate`, if one of its numbers is missing or not finite, or
         if `exact` is.
     """
+    import iqplot  # which takes as long as all the rest
+
     if not isinstance(table, pl.DataFrame):
         raise TypeError(f"table is {describe_type(table)}: give a polars DataFrame")
     cats = kwargs.get("cats", "run")

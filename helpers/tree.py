@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 
 import numpy as np
 import xarray as xr
@@ -15,11 +14,10 @@ from helpers.inputs import (
     did_you_mean,
     is_number,
     is_whole,
+    read_tree,
     short_repr,
 )
 from helpers.priors import read_prior, refuse_conflict
-
-_LARGE = 1e100  # beyond, squares and their sums are not to be had
 
 
 def tree_data(
@@ -250,71 +248,3 @@ def _weights(weight, sizes: list[int]) -> np.ndarray:
             i = bad.argmax()
             raise ValueError(f"weight of node {i + 1} of level {k} is {nodes[-1][i]}: give 0 to 1")
     return np.concatenate(nodes)
-
-
-def read_tree(data: Mapping, values: str, sigma) -> tuple:
-    """Check a dictionary such as `stan_data` gives: sizes, parents, leaves (from 0), values and errors."""
-    if not isinstance(data, Mapping):
-        raise TypeError(f"data is {describe_type(data)}: give the dictionary of helpers.stan_data")
-    if not isinstance(values, str):
-        raise ValueError(f"values is {short_repr(values)}: give the name of one item of the data, as text")
-    for name in ("J_1", "index_1", values):
-        if name not in data:
-            near, there = did_you_mean(name, data) if name == values else "", ", ".join(map(str, data))
-            remedy = (
-                "give values=..., the item of the measurements" if name == values else "see helpers.stan_data"
-            )
-            raise ValueError(f"no {name!r}{near} in the data, which has {there}: {remedy}")
-    if sigma is None and "sigma" in data and values != "sigma":
-        raise ValueError(
-            "'sigma' of the data would not be used: if it holds known errors, helpers.exact_posterior takes "
-            "them as sigma=data['sigma']; if not, leave it out of the data"
-        )
-    levels = data.keys() - {values}  # which may be called J_2 themselves
-    K = next(k for k in range(1, len(data) + 1) if f"J_{k + 1}" not in levels)
-    y = as_floats(data[values], repr(values))
-    if y.ndim != 1 or not y.size:
-        raise ValueError(f"{values!r} has shape {y.shape}: give at least one measurement, in one dimension")
-    sizes = [y.size]
-    for k in range(K, 0, -1):
-        size = data[f"J_{k}"]
-        size = size.item() if isinstance(size, np.ndarray) and size.ndim == 0 else size
-        if not is_whole(size, 1):
-            raise ValueError(f"'J_{k}' is {short_repr(size)}: give a whole number, 1 or more")
-        sizes.insert(0, int(size))
-    parents = []
-    for k, (size, children) in enumerate(pairwise(sizes), start=1):
-        name = f"index_{k}"
-        index = as_floats(data.get(name, []), repr(name))
-        if index.shape != (children,):
-            raise ValueError(
-                f"{name!r} has shape {index.shape}: give {children} numbers of nodes in level {k}"
-            )
-        bad = ~((index >= 1) & (index <= min(size, 2**53)) & (index == np.floor(index)))
-        if bad.any():
-            i = bad.argmax()
-            raise ValueError(f"{name!r} is {index[i]:.16g} at position {i + 1}: give a node from 1 to {size}")
-        parents.append(index.astype(np.int64) - 1)
-        # with more nodes than children, one of the first of them has none
-        childless = np.bincount(parents[-1], minlength=min(size, children + 1)) == 0
-        if childless.any():
-            raise ValueError(f"node {childless.argmax() + 1} of level {k} has nothing below it: leave it out")
-    known = None if sigma is None else as_floats(sigma, "'sigma'")
-    for name, x in [(values, y)] if known is None else [(values, y), ("sigma", known)]:
-        if x.shape != y.shape:
-            raise ValueError(f"{name!r} has shape {x.shape}: give one for each of the {y.size} measurements")
-        bad = ~np.isfinite(x) | ((x <= 0) & (x is known))
-        if bad.any():
-            i = bad.argmax()
-            raise ValueError(f"{name!r} is {x[i]} at position {i + 1}: give finite numbers, errors above 0")
-        if (large := np.abs(x)).max() > _LARGE or (x is known and x.min() < 1 / _LARGE):
-            i = large.argmax() if large.max() > _LARGE else x.argmin()
-            raise ValueError(f"{name!r} is {x[i]} at position {i + 1}: use another unit of measurement")
-    leaf = parents[-1]
-    first = np.unique(leaf, return_index=True)[1]
-    if known is None and y.size > len(first) and np.array_equal(y, y[first][leaf]):
-        raise ValueError(
-            f"the measurements {values!r} are equal within every group, so sigma may be as small as it "
-            "likes and no posterior exists: give more digits, or one measurement for each group"
-        )
-    return sizes[:-1], parents[:-1], leaf, y, known

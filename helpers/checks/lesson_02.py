@@ -9,7 +9,7 @@ import polars as pl
 
 from helpers.checks import WrongAnswer, answers, exercise, programs
 from helpers.data import LEVELS, measurements, stan_data
-from helpers.exact.posterior import exact_posterior, score
+from helpers.exact import exact_posterior, score
 from helpers.priors import PRIOR
 from helpers.simulation import simulate
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from helpers.checks import WrongAnswer, answers, exercise, programs
 from helpers.checks.lesson_02 import belong_together, cells
-from helpers.exact.posterior import exact_posterior
+from helpers.exact import exact_posterior
 from helpers.priors import PRIOR
 
 

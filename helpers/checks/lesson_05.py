@@ -7,7 +7,7 @@ import numpy as np
 from scipy.stats import halfcauchy
 
 from helpers.checks import WrongAnswer, answers, exercise, programs
-from helpers.exact.posterior import ExactPosterior, exact_posterior
+from helpers.exact import ExactPosterior, exact_posterior
 
 SCHOOLS = "ABCDEFGH"
 EFFECT = [28, 8, -3, 7, -1, 1, 18, 12]  # points

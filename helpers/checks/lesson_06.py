@@ -9,7 +9,7 @@ import numpy as np
 from helpers.checks import WrongAnswer, answers, exercise, programs
 from helpers.checks.lesson_02 import exactly
 from helpers.data import LEVELS, stan_data
-from helpers.exact.posterior import exact_posterior
+from helpers.exact import exact_posterior
 from helpers.inputs import as_list
 from helpers.models import stan_model
 from helpers.priors import PRIOR

@@ -7,7 +7,7 @@ import numpy as np
 
 from helpers.checks import WrongAnswer, answers, exercise, programs
 from helpers.data import LEVELS, measurements, stan_data
-from helpers.exact.posterior import ExactPosterior, exact_posterior
+from helpers.exact import ExactPosterior, exact_posterior
 from helpers.models import stan_file
 from helpers.priors import PRIOR
 from helpers.simulation import simulate

@@ -11,7 +11,7 @@ from scipy.stats import multivariate_normal
 from helpers.checks import WrongAnswer, answers, exercise, programs
 from helpers.checks.lesson_05 import EFFECT, ERROR, PRIOR, one_level, schools
 from helpers.data import stan_data
-from helpers.exact.posterior import ExactPosterior, exact_posterior
+from helpers.exact import ExactPosterior, exact_posterior
 from helpers.models import stan_file, stan_model
 from helpers.priors import PRIOR as LESSONS_PRIOR
 from helpers.simulation import simulate

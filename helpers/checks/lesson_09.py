@@ -11,7 +11,7 @@ import polars as pl
 from helpers.calibration.ranks import rank_test
 from helpers.checks import WrongAnswer, answers, exercise, programs
 from helpers.data import measurements, stan_data
-from helpers.exact.posterior import ExactPosterior, exact_posterior
+from helpers.exact import ExactPosterior, exact_posterior
 from helpers.priors import PRIOR
 
 SHAPES = ("up, then down", "down, then up", "above", "below")

@@ -1,5 +1,12 @@
-"""The exact posterior of hierarchical models, without sampling, and marks for samplers against it."""
+"""The exact posterior of hierarchical normal models, without sampling, and marks for samplers against it.
 
-from helpers.exact.posterior import ExactPosterior, exact_posterior, score
+Given the spreads every node is normal: one pass up the tree and one down (`passes`) integrate the nodes out.
+What is left, one to four spreads (`spreads`), is integrated by the trapezoidal rule after a substitution
+(`quadrature`, `interpolation`), which also says how far it may be off. README.md has the mathematics.
+"""
+
+from helpers.exact.compute import exact_posterior
+from helpers.exact.posterior import ExactPosterior
+from helpers.exact.scoring import score
 
 __all__ = ["ExactPosterior", "exact_posterior", "score"]

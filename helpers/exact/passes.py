@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from scipy.sparse import csr_array
 
-from helpers.tree import read_tree
+from helpers.inputs import read_tree
 
 
 class Tree:

@@ -6,12 +6,14 @@ fall off fast on both sides of t. For such functions the rule converges geometri
 Numerical Methods Based on Sinc and Analytic Functions).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy.ndimage import binary_dilation, maximum_filter
-from scipy.optimize import elementwise, minimize
-from scipy.special import logsumexp, sici, wrightomega
+from scipy.optimize import minimize
+from scipy.special import logsumexp
+
+from helpers.exact.interpolation import chunks, invert, to_t
 
 _NEGLIGIBLE = 38.0  # below the log density's peak, where the integral and its moments end: e^-38 = 3e-17
 _PEAK = 0.5671432904097838  # where t = exp(-t), so x = c
@@ -19,11 +21,11 @@ _FLOOR = -5.0  # of t: x is 1e-62 c there
 # Longest step along an axis, and longest step in units of the peak's width there. A wide peak is limited by
 # singularities off the real axis, a narrow one needs points within it. With one or two variables the steps
 # suit sinc interpolation as well; with more that would cost too much.
-_STEPS = {1: (0.07, 0.3), 2: (0.07, 0.3), 3: (0.2, 0.5), 4: (0.25, 0.6)}
+STEPS = {1: (0.07, 0.3), 2: (0.07, 0.3), 3: (0.2, 0.5), 4: (0.25, 0.6)}
 _JUMP = (
     "the density jumps to zero, and the rule does not converge: give priors smooth on all positive numbers"
 )
-_MOST = 1e9  # points times their cost, about a minute; and of points alone, for memory, a hundredth of it
+WORK = 1e9  # points times their cost, about a minute; and of points alone, for memory, a hundredth of it
 
 
 class Rule:
@@ -61,7 +63,7 @@ class Rule:
 
     def __init__(self, log_density: Callable, guess: np.ndarray, cost: int):
         self._log_density, self._cost, self._d = log_density, cost, len(guess)
-        widest, within = _STEPS[self._d]
+        widest, within = STEPS[self._d]
         modes = self._modes(guess)
         self.centre = np.exp(modes[0])
         peak, nudge = np.full((self._d, 1), _PEAK), 1e-3 * np.eye(self._d)
@@ -77,7 +79,7 @@ class Rule:
         """Divide the steps along some axes (d truths) by 1.5; False if that would take too many points."""
         factor = np.where(axes, 1.5, 1.0)
         points = self.x.shape[1] * factor.prod()
-        if max(points * self._cost, points * 100) > _MOST:
+        if max(points * self._cost, points * 100) > WORK:
             return False
         self._steps = self._steps / factor
         self._ends = np.ceil(factor[:, None] * self._ends).astype(int)
@@ -104,7 +106,7 @@ class Rule:
         """
         reference = describe(self.x[:, [self.weights.argmax()]])[0]  # so that squares do not drown variances
         sums = np.zeros((1 + 2 * self._d, 3, len(reference)))  # of each rule: weights, means, squares
-        for part in parts(self.x.shape[1], self._cost):
+        for part in chunks(self.x.shape[1], self._cost):
             index = self._kept[:, part]
             rules = [np.ones((1, index.shape[1])), 2.0 * (index % 2 == 0), 4.0 * (index % 4 == 0)]
             weights = self.weights[part] * np.vstack(rules)
@@ -156,7 +158,7 @@ class Rule:
     def draw(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """Draw independent points, shape (d, n): each variable given those before it."""
         table, uniform, t = self._table(), rng.random((self._d, n)), np.empty((self._d, n))
-        for part in parts(n, table[0].size):
+        for part in chunks(n, table[0].size):
             rest = np.broadcast_to(table, (len(t[0, part]), *table.shape))
             for axis, points in enumerate(self.axes):
                 f = rest.sum(axis=tuple(range(2, rest.ndim)))
@@ -223,7 +225,7 @@ class Rule:
         """Compute the density at all points."""
         ends = zip(self._steps, self._ends, strict=True)
         self.axes = [_PEAK + step * np.arange(low, high + 1) for step, (low, high) in ends]
-        if (points := np.prod([float(len(t)) for t in self.axes])) > _MOST / 20:
+        if (points := np.prod([float(len(t)) for t in self.axes])) > WORK / 20:
             raise ValueError(
                 f"a grid of {points:.0e} points for {self._d} variables is too much for memory: give priors "
                 "with lighter tails, or fewer variables"
@@ -267,38 +269,7 @@ class Rule:
         return self._evaluate(x) + (np.log(x) + np.log1p(np.exp(-t))).sum(axis=0)
 
     def _evaluate(self, x: np.ndarray) -> np.ndarray:
-        return np.concatenate([self._log_density(x[:, part]) for part in parts(x.shape[1], self._cost)])
-
-
-def parts(points: int, cost: int) -> Iterator[slice]:
-    """Cut a number of points into slices for which arrays of `cost` numbers a point stay in the cache."""
-    size = max(1, 200_000 // cost)
-    return (slice(start, min(start + size, points)) for start in range(0, points, size))
-
-
-def to_t(ratio: np.ndarray) -> np.ndarray:
-    """Solve ratio = exp(t - exp(-t)) for t."""
-    log = np.log(ratio)
-    return log + wrightomega(-log).real
-
-
-def integral(at: np.ndarray, t: np.ndarray, f: np.ndarray) -> np.ndarray:
-    """Integrate the sinc interpolant of f (…, n), at equal steps t (n,), from -∞ up to each of `at` (…)."""
-    step = t[1] - t[0]
-    sine_integral, _ = sici(np.pi * (at[..., None] - t) / step)
-    return step * (f * (0.5 + sine_integral / np.pi)).sum(axis=-1)
-
-
-def invert(p: np.ndarray, t: np.ndarray, f: np.ndarray) -> np.ndarray:
-    """Find where the integral of each row of f (G, n) reaches the share p (G,) of the whole."""
-    f = f / (f.sum(axis=1, keepdims=True) * (t[1] - t[0]))
-    p = np.clip(p, 1e-9, 1 - 1e-9)  # beyond, rounding decides
-
-    def gap(at, p, row):
-        return integral(at, t, f[row.astype(int)]) - p
-
-    ends = (np.full(len(p), t[0] - 1), np.full(len(p), t[-1] + 1))
-    return elementwise.find_root(gap, ends, args=(p, np.arange(len(p)))).x
+        return np.concatenate([self._log_density(x[:, part]) for part in chunks(x.shape[1], self._cost)])
 
 
 def _log_moment(t: np.ndarray) -> np.ndarray:

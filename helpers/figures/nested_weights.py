@@ -34,8 +34,8 @@ import numpy as np
 import polars as pl
 
 from helpers.data import stan_data
+from helpers.exact import exact_posterior
 from helpers.exact.passes import Tree
-from helpers.exact.posterior import exact_posterior
 from helpers.figures.parts import tau_grid, tau_slider, wrap
 from helpers.inputs import column_names
 from helpers.plots import COLORS, tree_layout

@@ -40,7 +40,7 @@ import polars as pl
 from scipy.special import ndtri
 
 from helpers.data import stan_data
-from helpers.exact.posterior import ExactPosterior, exact_posterior
+from helpers.exact import ExactPosterior, exact_posterior
 from helpers.figures.parts import panel, wrap
 from helpers.plots import COLORS
 

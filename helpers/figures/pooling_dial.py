@@ -27,8 +27,8 @@ import bokeh.layouts
 import bokeh.models
 import numpy as np
 
+from helpers.exact import exact_posterior
 from helpers.exact.passes import Tree
-from helpers.exact.posterior import exact_posterior
 from helpers.figures.parts import panel, tau_grid, tau_slider, wrap
 from helpers.plots import COLORS
 

@@ -32,7 +32,7 @@ import bokeh.models
 import numpy as np
 import xarray as xr
 
-from helpers.exact.posterior import exact_posterior
+from helpers.exact import exact_posterior
 from helpers.figures.parts import panel, wrap
 from helpers.plots import COLORS, darker
 from helpers.tree import draws, tree_data

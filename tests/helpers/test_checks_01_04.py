@@ -11,10 +11,9 @@ import xarray as xr
 
 import helpers
 from helpers.checks import exercises, programs
+from helpers.data import LEVELS
 
 COURSE = Path(__file__).parents[2]
-
-LEVELS = ["day", "batch", "colony"]
 
 
 def says(number, answer, words, right=False):

@@ -9,9 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.data import measurements, simulate, stan_data
-
-LEVELS = ["day", "batch", "colony"]
+from helpers.data import LEVELS, measurements, simulate, stan_data
 
 # The tree of the experiment: as many nodes as children of every node above.
 DESIGN = [3, [4, 1, 3], [3, 2, 1, 3, 4, 2, 1, 1], [5, 2, 1, 2, 2, 2, 3, 4, 2, 1, 3, 2, 1, 1, 7, 3, 6]]

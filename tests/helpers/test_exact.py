@@ -14,11 +14,11 @@ from scipy.integrate import quad
 
 import helpers
 from helpers import exact_posterior
+from helpers.data import LEVELS
 from helpers.exact import quadrature
+from helpers.exact.passes import Tree
 from helpers.priors import PRIOR
-from helpers.tree import Tree
 
-LEVELS = ["day", "batch", "colony"]
 # two passes over the tree and composite Gauss-Legendre quadrature with 30 nodes a panel, good to ten digits
 REFERENCE = json.loads(Path(__file__).with_name("exact_posterior.json").read_text())
 
@@ -294,7 +294,7 @@ def test_extremes_are_accurate_or_refused():
 
 
 def test_accuracy_is_no_better_than_claimed_and_a_coarse_rule_is_refined(data, monkeypatch):
-    monkeypatch.setattr(quadrature, "_STEPS", {2: (0.9, 2.0)})
+    monkeypatch.setattr(quadrature, "STEPS", {2: (0.9, 2.0)})
     coarse = exact_posterior(data, tolerance=1)
     errors = [
         abs(coarse.mean(name) - REFERENCE[name]["mean"]) / REFERENCE[name]["sd"]
@@ -304,13 +304,13 @@ def test_accuracy_is_no_better_than_claimed_and_a_coarse_rule_is_refined(data, m
     fine = exact_posterior(data)
     assert fine.accuracy < 1e-8
     assert fine.mean("tau") == pytest.approx(REFERENCE["tau"]["mean"], abs=1e-8)
-    monkeypatch.setattr(quadrature, "_MOST", 1e4)
+    monkeypatch.setattr(quadrature, "WORK", 1e4)
     with pytest.raises(ValueError, match=r"accurate to .*tolerance="):
         exact_posterior(data)
 
 
 def test_a_grid_too_large_for_memory_is_refused(data, monkeypatch):
-    monkeypatch.setattr(quadrature, "_MOST", 1e4)
+    monkeypatch.setattr(quadrature, "WORK", 1e4)
     with pytest.raises(ValueError, match=r"a grid of .* points for 2 variables is too much for memory"):
         exact_posterior(data)
 

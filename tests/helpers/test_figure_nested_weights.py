@@ -9,9 +9,9 @@ import pytest
 
 import helpers
 import helpers.figures
+from helpers.data import LEVELS
 from helpers.figures.nested_weights import weights
 
-LEVELS = ["day", "batch", "colony"]
 TAUS = [0.0, 1e-3, 0.15, 1.0, 30.0]
 UNEVEN = helpers.simulate([2, [1, 3], [1, 2, 1, 1], 2], 10, 1, 1, seed=5)
 

@@ -11,9 +11,8 @@ from scipy.special import ndtr
 
 import helpers
 import helpers.figures
+from helpers.data import LEVELS
 from helpers.figures.pooling_dial import WIDTH
-
-LEVELS = ["day", "batch", "colony"]
 
 
 @pytest.fixture(scope="module")

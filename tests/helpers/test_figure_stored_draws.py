@@ -10,9 +10,9 @@ from chromium import browser, opened, panels  # noqa: F401
 
 import helpers
 import helpers.figures
+from helpers.data import LEVELS
 from helpers.figures.stored_draws import PROGRAMS
 
-LEVELS = ["day", "batch", "colony"]
 CHAINS, DRAWS = 3, 50
 
 

@@ -9,8 +9,7 @@ import polars as pl
 import pytest
 
 import helpers
-
-LEVELS = ["day", "batch", "colony"]
+from helpers.data import LEVELS
 
 
 def drawn(figure, glyph, show):

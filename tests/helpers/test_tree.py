@@ -12,12 +12,12 @@ import pytest
 import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_posterior import LEVELS
 
 import helpers
 from helpers import exact_posterior, tree_data, unflatten
+from helpers.data import LEVELS
+from helpers.exact.passes import Tree
 from helpers.priors import PRIOR
-from helpers.tree import Tree
 
 UNITS = [1e-3, 1, 1e3]
 settled = settings(max_examples=40, deadline=None, derandomize=True, database=None)

@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 
 import helpers
-
-LEVELS = ["day", "batch", "colony"]
-
+from helpers.data import LEVELS
 
 @pytest.fixture(scope="module")
 def table():

@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 import helpers
+from helpers.data import LEVELS
 
-LEVELS = ["day", "batch", "colony"]
 SEEDS = range(101, 121)
 
 

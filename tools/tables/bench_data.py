@@ -9,9 +9,7 @@ import numpy as np
 import polars as pl
 from bebi103.hmc import df_to_datadict_hier
 
-from helpers.data import stan_data
-
-LEVELS = ["day", "batch", "colony"]
+from helpers.data import LEVELS, stan_data
 
 
 def frame(rows: int, labels: str) -> pl.DataFrame:

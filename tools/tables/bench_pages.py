@@ -11,9 +11,9 @@ from cmdstanpy.utils import write_stan_json
 
 import helpers
 from book.browser.stan import build
+from helpers.data import LEVELS
 from tests.support import node
 
-LEVELS = ["day", "batch", "colony"]
 DESIGN = [10, 10, 10, 10]
 REPEATS = 5
 FEW, MANY = (
@@ -40,7 +40,9 @@ def ours(program: str, data: dict, seed: int, folder: Path) -> list:
     """Microseconds in WebAssembly, and leapfrog steps, with few draws and with many."""
     script = folder / f"{program}.js"
     script.write_text(build.page_script(program), "utf-8")
-    return node.run(STEPS, "sampler.js", script, program=program, data=data, seed=seed, few=FEW, many=MANY)
+    return node.run(
+        STEPS, "stan/sampler.js", script, program=program, data=data, seed=seed, few=FEW, many=MANY
+    )
 
 
 def native(program: str, data: dict, seed: int, folder: Path) -> list:

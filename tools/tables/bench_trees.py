@@ -23,11 +23,11 @@ import numpy as np
 import polars as pl
 
 import helpers
+from helpers.data import LEVELS
 from helpers.plots import COLORS
 from tools.tables.stamp import LESSONS, stamp
 
 TABLE = LESSONS / "data" / "bench.csv"
-LEVELS = ["day", "batch", "colony"]
 THETA, TAU, SIGMA = 10, 0.5, 1  # of the simulated trees (a.u.)
 WELL_MEASURED = {"20 × 400": 2}  # τ of those that differ
 DESIGNS = {

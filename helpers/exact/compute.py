@@ -1,0 +1,105 @@
+"""`exact_posterior`: check what is asked, and hand it to the integral."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from helpers.exact.passes import Tree
+from helpers.exact.posterior import ExactPosterior
+from helpers.exact.spreads import Spreads
+from helpers.inputs import as_bool, is_number, short_repr
+from helpers.priors import read_prior, refuse_conflict
+
+MOST_SPREADS = 4  # more spreads than these are refused: each multiplies the points by 20 to 60
+
+
+def exact_posterior(
+    data: Mapping,
+    prior: Mapping | None = None,
+    values: str = "y",
+    sigma: Sequence[float] | None = None,
+    shared_tau: bool = True,
+    tolerance: float = 1e-8,
+) -> "ExactPosterior":
+    """Compute the posterior of a hierarchical normal model by quadrature, without sampling.
+
+    The model is that of the lessons: θ is normal; the nodes of each level are normal around their parent,
+    with standard deviation τ; measurements are normal around their leaf, with standard deviation σ.
+
+    Parameters
+    ----------
+    data
+        The dictionary that `stan_data` gives, for any number of levels. Arrays may be lists.
+    prior
+        Priors that differ from those of the lessons, in the unit of the measurements: ``theta``, mean and
+        standard deviation of its normal prior, by default (10, 3); ``tau`` and ``sigma``, the scale of a
+        half-normal, by default 5, or an object with a method ``logpdf``, such as
+        ``scipy.stats.halfcauchy(scale=5)``, whose density is smooth on all positive numbers (a uniform one
+        is not). If every level has its own τ, ``tau`` may be a list of K. A default that is far from the
+        measurements is refused, as in `tree_data`.
+    values
+        The item of `data` that holds the measurements.
+    sigma : array, shape (N,)
+        Known standard deviations of the measurements, in the order of `data`. Then σ is no parameter. If
+        None, there is one σ, which is unknown.
+    shared_tau
+        Whether all levels have the same τ; if not, each has its own, and there may be at most three levels
+        (four if `sigma` is known).
+    tolerance
+        Largest `ExactPosterior.accuracy` that is accepted.
+
+    Returns
+    -------
+    ExactPosterior
+
+    Raises
+    ------
+    TypeError
+        If `data` or `prior` is not a dictionary.
+    ValueError
+        If an item of `data`, a prior or another argument is missing or malformed; if `data` has an item
+        ``sigma``, and `sigma` is not given; if a prior is not given, and that of the lessons does not suit
+        the measurements, as in `tree_data`; if there are too many levels with a τ of their own; if no
+        posterior exists, as all measurements of each group are equal; if a spread has no standard deviation,
+        as with a half-Cauchy prior and one group; or if the integral does not reach the tolerance.
+
+    Examples
+    --------
+    >>> data = {"N": 3, "J_1": 2, "index_1": [1, 1, 2], "y": [9.5, 10.0, 11.5]}
+    >>> post = exact_posterior(data, prior={"tau": 1})
+    >>> bool(post.quantile("theta", 0.05) < 10 < post.quantile("theta", 0.95))
+    True
+    """
+    tree = Tree(data, values, sigma)
+    shared_tau = as_bool(shared_tau, "shared_tau")
+    if not (is_number(tolerance) and tolerance > 0):
+        raise ValueError(f"tolerance is {short_repr(tolerance)}: give a number above 0, such as 1e-8")
+    theta, spreads, sigma_prior = read_prior(prior, 1 if shared_tau else tree.K)
+    names = ["tau"] if shared_tau else [f"tau[{k + 1}]" for k in range(tree.K)]
+    priors = {name: _log_prior(name, given) for name, given in zip(names, spreads, strict=True)}
+    if not tree.known:
+        priors["sigma"] = _log_prior("sigma", sigma_prior)
+    scales = all(map(is_number, [*spreads, sigma_prior]))  # other priors may keep spreads from 0
+    if not tree.known and scales and len(priors) < tree.N and tree.is_flat():
+        raise ValueError(
+            f"the measurements {values!r} are all equal, so all spreads may be as small as they like and no "
+            "posterior exists: give more digits"
+        )
+    refuse_conflict(prior, tree.y, tree.errors)
+    if len(priors) > MOST_SPREADS:
+        raise ValueError(
+            f"{len(priors)} variables to integrate over, {', '.join(priors)}: at most {MOST_SPREADS} can be "
+            "carried; use shared_tau=True or fewer levels"
+        )
+    return ExactPosterior(Spreads(tree, priors, theta), tolerance)
+
+
+def _log_prior(name: str, given) -> Callable:
+    """Log density on the positive numbers, from a scale or from a distribution."""
+    if hasattr(given, "logpdf"):
+        return given.logpdf
+    if not (is_number(given) and given > 0):
+        raise ValueError(
+            f"prior of {name} is {short_repr(given)}: give a scale above 0, or a distribution with a logpdf"
+        )
+    return lambda x: np.log(2 / np.pi) / 2 - np.log(given) - (x / given) ** 2 / 2

@@ -1,0 +1,89 @@
+"""What is left to integrate once the nodes are integrated out: the spreads, one to four of them."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from helpers.exact.interpolation import chunks
+from helpers.exact.passes import Tree
+from helpers.exact.quadrature import Rule
+
+
+class Spreads:
+    """The density of the measurements as a function of the spreads, and the integral over these.
+
+    Points of the integral, G of them, are arrays of shape (d, G): a row for each spread.
+    """
+
+    def __init__(self, tree: Tree, priors: dict[str, Callable], theta: tuple):
+        self.tree, self.priors, self.theta = tree, priors, theta
+
+    def split(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Points (d, G) of the integral: τ of every level (K, G), and σ (G,)."""
+        known = self.tree.known
+        sigma = np.ones(x.shape[1]) if known else x[-1]
+        return np.broadcast_to(x if known else x[:-1], (self.tree.K, x.shape[1])), sigma
+
+    def log_density(self, x: np.ndarray) -> np.ndarray:
+        """Log density of measurements and spreads at points (d, G), nodes integrated out."""
+        log_p, _ = self.tree.up(*self.split(x), self.theta)
+        return log_p + sum(prior(row) for prior, row in zip(self.priors.values(), x, strict=True))
+
+    def describe(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and variance of all nodes, and of the spreads, given points (d, G)."""
+        mean, variance = self.tree.describe(*self.split(x), self.theta)
+        return np.vstack([mean, x]), np.vstack([variance, np.zeros(x.shape)])
+
+    def solve(
+        self, log_density: Callable, describe: Callable, guess: np.ndarray, tolerance: float
+    ) -> tuple[Rule, np.ndarray, np.ndarray, float]:
+        """Integrate, with steps as short as the tolerance needs: rule, means, sds and accuracy."""
+        unit = "no finite answer: are data, known errors and priors in the same unit, none next to nothing?"
+        try:
+            with np.errstate(all="ignore"):
+                rule = Rule(log_density, guess, self.tree.nodes + len(guess))
+        except (ArithmeticError, IndexError):
+            raise ValueError(unit) from None
+        while True:
+            with np.errstate(all="ignore"):
+                mean, sd, errors = rule.moments(describe)
+            if not np.all(np.isfinite([*mean, *sd])):
+                raise ValueError(unit)
+            accuracy, fine = float(np.max(errors)), errors <= tolerance
+            if np.all(fine):
+                mean[: 1 + self.tree.nodes] += self.tree.shift
+                return rule, mean, sd, accuracy
+            if not rule.refine(~fine):
+                if not np.isfinite(accuracy):
+                    raise ValueError(unit)
+                remedy = "use shared_tau=True, or " if len(guess) > 2 else ""
+                raise ValueError(
+                    f"the integral over {len(guess)} spreads is accurate to {accuracy:.0e}, and more points "
+                    f"take minutes: {remedy}accept it with tolerance={2 * accuracy:.0e}"
+                )
+
+    def given(self, tau: np.ndarray, sigma: float | None) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and sd of all nodes given one value of every τ, and of σ unless it is None."""
+        tree = self.tree
+        tau = np.broadcast_to(tau, (tree.K,))[:, None]
+        if tree.known or sigma is not None:
+            mean, variance = tree.describe(tau, np.array([1.0 if tree.known else sigma]), self.theta)
+            return mean[:, 0] + tree.shift, np.sqrt(variance[:, 0])
+
+        def log_density(x):
+            return tree.up(tau, x[0], self.theta)[0] + self.priors["sigma"](x[0])
+
+        def describe(x):
+            return tree.describe(tau, x[0], self.theta)
+
+        return self.solve(log_density, describe, tree.guess(1, self.theta), 1e-8)[1:3]
+
+    def mixture(self, rule: Rule, node: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Weights, means and sds of the normal distributions, one a point, whose mixture a node follows."""
+        keep = np.flatnonzero(rule.weights > 1e-17 * rule.weights.max())
+        mean, variance = np.empty((2, len(keep)))
+        for part in chunks(len(keep), self.tree.nodes):
+            tau, sigma = self.split(rule.x[:, keep[part]])
+            mean[part], variance[part] = self.tree.describe(tau, sigma, self.theta, node)
+        weight = rule.weights[keep]
+        return weight / weight.sum(), mean + self.tree.shift, np.sqrt(variance)
