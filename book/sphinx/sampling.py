@@ -6,22 +6,26 @@ import shutil
 from pathlib import Path
 
 from book.browser.stan.build import OUT, PROGRAMS, page_script
+from helpers import diagnostics
 
 BROWSER = Path(__file__).parents[1] / "browser"
+LIMITS = {"rHat": diagnostics.R_HAT, "ess": diagnostics.ESS, "eBfmi": diagnostics.E_BFMI}
 # In the order in which pages load them; worker.js goes into the scripts of the programs.
-SHARED = ["stan/sampler.js", "stan/diagnostics.js"]
+SHARED = ["stan/sampler.js", "stan/diagnostics.js", "stan/summary.js"]
+PANEL = ["panel/draws.js", "panel/panel.js"]
+# From a text to the data of a program, and what is taken along: they need no page.
+TABLES = ["numbers", "csv", "grid", "guess", "clean", "rules", "remarks", "zip", "notebook", "takeaway"]
+FORMS = ["page", "pictures", "outcome", "table", "settings", "your-data"]
 # What is on a page that samples, and the scripts that it needs besides
 PAGES = {
-    '"sampling.start"': ["panel/panel.js"],  # the name of a model in a figure
-    'id="your-data"': [
-        *(
-            f"your_data/{name}.js"
-            for name in ["numbers", "csv", "grid", "guess", "clean", "rules", "remarks"]
-        ),
-        *(f"your_data/{name}.js" for name in ["zip", "notebook", "takeaway"]),
-        *(f"your_data/{name}.js" for name in ["page", "pictures", "outcome", "table", "your-data"]),
-    ],
+    '"sampling.start"': PANEL,  # the name of a model in a figure
+    'id="your-data"': [f"your_data/{name}.js" for name in (*TABLES, *FORMS)],
 }
+
+
+def facts(programs: list[str], folder: str) -> dict:
+    """Collect what scripts are told as ``course``: programs, the folder with them, and where alarms begin."""
+    return {"programs": programs, "folder": folder, "limits": LIMITS}
 
 
 def bring_sampler(app, exception):
@@ -34,22 +38,18 @@ def bring_sampler(app, exception):
     static.mkdir(parents=True, exist_ok=True)
     for name in programs:
         (static / f"{name}.js").write_text(page_script(name), "utf-8")
-    needed = set()
+    for script in {script for scripts in (SHARED, *PAGES.values()) for script in scripts}:
+        shutil.copyfile(BROWSER / script, static / Path(script).name)
     for page in out.rglob("*.html"):
         text = page.read_text("utf-8")
         scripts = [script for mark, scripts in PAGES.items() if mark in text for script in scripts]
         if scripts:
-            scripts = [*SHARED, *scripts]
-            needed.update(scripts)
             folder = f"{os.path.relpath(static, page.parent)}/"
-            course = json.dumps({"programs": programs, "folder": folder})
-            load = "".join(
-                f'<script defer src="{folder}{Path(script).name}"></script>\n' for script in scripts
-            )
-            head = f"<script>globalThis.course = {course};</script>\n{load}</head>"
+            names = [Path(script).name for script in (*SHARED, *scripts)]
+            load = "".join(f'<script defer src="{folder}{name}"></script>\n' for name in names)
+            told = json.dumps(facts(programs, folder))
+            head = f"<script>globalThis.course = {told};</script>\n{load}</head>"
             page.write_text(text.replace("</head>", head, 1), "utf-8")
-    for script in needed:
-        shutil.copyfile(BROWSER / script, static / Path(script).name)
 
 
 def setup(app):

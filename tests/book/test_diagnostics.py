@@ -1,4 +1,4 @@
-"""What pages say of their draws is what ArviZ says of them."""
+"""What pages say of their draws is what ArviZ says, and alarms begin where helpers have them begin."""
 
 import warnings
 
@@ -7,11 +7,17 @@ import node
 import numpy as np
 import pytest
 
+from helpers.diagnostics import E_BFMI, ESS, R_HAT
+
 COMPUTE = """
-return cases.map((chains) => ({
+return cases.map((rows) => {
+  const chains = rows.map((chain) => Float64Array.from(chain, (draw) => draw ?? NaN));
+  return {
+    mean: course.mean(chains), sd: course.sd(chains), low: course.quantile(chains, 0.05),
     rhat: course.rhat(chains), bulk: course.essBulk(chains), tail: course.essTail(chains),
-    mean: course.essMean(chains), mcse: course.mcseMean(chains), bfmi: course.bfmi(chains),
-}));
+    ess: course.essMean(chains), mcse: course.mcseMean(chains), bfmi: course.bfmi(chains),
+  };
+});
 """
 
 
@@ -22,7 +28,7 @@ def autoregressive(rng, chains: int, draws: int, memory: float) -> np.ndarray:
     return x
 
 
-def cases() -> dict[str, np.ndarray]:
+def make_cases() -> dict[str, np.ndarray]:
     """Chains of many kinds, whole and broken."""
     rng = np.random.default_rng(20261123)
     made = {
@@ -31,7 +37,7 @@ def cases() -> dict[str, np.ndarray]:
         for chains, draws in ((4, 1000), (4, 101), (2, 40), (8, 250), (4, 4), (4, 5), (4, 7), (1, 300))
     }
     x = made["memory 0.5, 4 × 1000"]
-    made |= {
+    return made | {
         "skewed": np.exp(3 * x),
         "far from zero": x + 1e6,
         "tiny": 1e-9 * x,
@@ -45,26 +51,30 @@ def cases() -> dict[str, np.ndarray]:
         "alternating": np.tile([0.0, 1.0], (4, 100)) + 1e-3 * x[:, :200],
         "long": autoregressive(rng, 4, 6000, 0.9),
     }
-    return made
+
+
+CASES = make_cases()
 
 
 @pytest.fixture(scope="module")
 def computed() -> dict[str, dict]:
-    made = cases()
-    results = node.run(COMPUTE, "diagnostics.js", cases=[x.tolist() for x in made.values()])
-    return dict(zip(made, results, strict=True))
+    results = node.run(COMPUTE, "stan/diagnostics.js", cases=[x.tolist() for x in CASES.values()])
+    return dict(zip(CASES, results, strict=True))
 
 
-@pytest.mark.parametrize("name", cases())
+@pytest.mark.parametrize("name", CASES)
 def test_diagnostics_are_those_of_arviz(computed, name):
-    x = cases()[name]
+    x = CASES[name]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         expected = {
+            "mean": x.mean(),
+            "sd": x.std(ddof=1),
+            "low": np.quantile(x, 0.05),
             "rhat": arviz.rhat(x),
             "bulk": arviz.ess(x, method="bulk"),
             "tail": arviz.ess(x, method="tail", prob=(0.05, 0.95)),
-            "mean": arviz.ess(x, method="mean"),
+            "ess": arviz.ess(x, method="mean"),
             "mcse": arviz.mcse(x, method="mean"),
             "bfmi": arviz.bfmi(x),
         }
@@ -75,6 +85,14 @@ def test_diagnostics_are_those_of_arviz(computed, name):
 
 def test_what_cannot_be_computed_is_not_a_number():
     bad = [[[1, 2, 3]] * 4, [[1, None, 3, 4, 5]] * 4]
-    for result in node.run(COMPUTE.replace("cases", "bad.map(x => x.map(y => y.map(z => z ?? NaN)))"),
-                           "diagnostics.js", bad=bad):  # fmt: skip
-        assert {result[what] for what in ("rhat", "bulk", "tail", "mean", "mcse")} == {"NaN"}
+    for result in node.run(COMPUTE, "stan/diagnostics.js", cases=bad):
+        assert {result[what] for what in ("rhat", "bulk", "tail", "ess", "mcse")} == {"NaN"}
+
+
+def test_alarms_of_pages_begin_where_those_of_helpers_do():
+    body = "return tries.map(([kind, value]) => course.isFine[kind](value ?? NaN));"
+    fine = [("rHat", R_HAT), ("bulk", ESS), ("tail", ESS), ("bfmi", [1, E_BFMI])]
+    wrong = [("rHat", R_HAT + 1e-9), ("bulk", ESS - 1e-9), ("tail", ESS - 1e-9), ("bfmi", [1, E_BFMI - 1e-9])]
+    wrong += [("rHat", None), ("bulk", None), ("tail", None)]
+    told = node.run(body, "stan/summary.js", tries=[*fine, *wrong])
+    assert told == [True] * len(fine) + [False] * len(wrong)

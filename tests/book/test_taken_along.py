@@ -17,36 +17,41 @@ from nbclient import NotebookClient
 from reading import PRIOR, SCRIPTS
 
 import helpers
+from helpers.data import LEVELS
 from helpers.inputs import RESERVED
 
-TAKE = """
-const { grid, ...guess } = course.guess(course.readGrid(text, answers), answers);
-const chosen = { ...guess, answers, missing: [] };
-const { table, did } = course.takeColumns(grid, chosen);
-const options = { prior, sharedTau: false, weight: 0, writeNodes: true };
-const said = [...grid.did, ...did].map((one) => one.text);
-const { levels, value } = guess;
-const asked = { levels, value, reserved, program: "tree_marginal", options, settings };
-const job = { ...asked, table, did: said, remarked, given: text };
-if (!names) {
-  const data = course.treeData(course.stanData(table), options);
-  return { notebook: course.notebook(job), csv: course.toCsv(table), data };
-}
-const chain = (draws) => ({ draws: Float64Array.from(draws), adapted, seconds: 1.5 });
-const result = { names, chains: chains.map(chain) };
-const parts = await course.takeaway(job, result);
+# A job of the page, and what belongs to it
+MAKE = """
+const make = (given) => {
+  const { grid, ...guess } = course.guess(course.readGrid(given, answers), answers);
+  const { table, did } = course.takeColumns(grid, { ...guess, answers, missing: [] });
+  const options = { prior, sharedTau: false, weight: 0, writeNodes: true };
+  const said = [...grid.did, ...did].map((one) => one.text);
+  const chosen = { ...guess, table, did: said, given };
+  return { ...chosen, options, settings, reserved, remarked, program: "tree_marginal" };
+};
+"""
+HAND_OVER = """
+return texts.map((text) => {
+  const job = make(text);
+  const data = course.treeData(course.stanData(job.table), job.options);
+  return { notebook: course.notebook(job), csv: course.toCsv(job.table), data };
+});
+"""
+PACK = """
+const made = chains.map((draws) => ({ draws: Float64Array.from(draws), adapted, seconds: 1.5 }));
+const parts = await course.takeaway(make(text), { names, chains: made });
 return parts.map((part) => Buffer.from(part).toString("base64"));
 """
-TAKEN = [*SCRIPTS, "zip.js", "notebook.js", "takeaway.js"]
 SETTINGS = {"adaptDelta": 0.8, "seed": 1, "warmup": 1000, "draws": 1000, "chains": 4}
+ANSWERS = {"long": "yes", "marks:y": "thousands", "missing:y": "yes"}
 
 
-def take(text: str, answers=None, remarked=False, **values):
-    """Let the page hand over a text that it has read."""
-    given = {"names": None, "adapted": "", "chains": []} | values
+def run(body: str, answers, remarked=False, **values):
+    """Run JavaScript that may `make` a job of a text."""
     return node.run(
-        TAKE, *TAKEN, text=text, answers=answers or {}, prior=PRIOR, settings=SETTINGS, remarked=remarked,
-        reserved=RESERVED.split(), **given,
+        MAKE + body, *SCRIPTS, answers=answers, prior=PRIOR, settings=SETTINGS, remarked=remarked,
+        reserved=RESERVED.split(), **values,
     )  # fmt: skip
 
 
@@ -64,33 +69,34 @@ HANDED = {
     "thousands": 'site,y\nn,"4,930"\nn,"5,120"\ns,"12,004"\n',
     "missing numbers": "site,y\nn,NA\nn,9.25\ns,10\nn,3.5\n",
 }
-ANSWERS = {"long": "yes", "marks:y": "thousands", "missing:y": "yes"}
+
+
+@pytest.fixture(scope="module")
+def handed() -> dict[str, dict]:
+    """What the page hands over of each text."""
+    return dict(zip(HANDED, run(HAND_OVER, ANSWERS, True, texts=[*HANDED.values()]), strict=True))
 
 
 @pytest.mark.parametrize("name", HANDED)
-def test_the_notebook_reads_what_the_page_has_read(name, tmp_path, monkeypatch):
-    taken = take(HANDED[name], ANSWERS, remarked=True)
-    (tmp_path / "data.csv").write_text(taken["csv"], "utf-8")
+def test_the_notebook_reads_what_the_page_has_read(handed, name, tmp_path, monkeypatch):
+    (tmp_path / "data.csv").write_text(handed[name]["csv"], "utf-8")
     monkeypatch.chdir(tmp_path)
-    cells = nbformat.reads(taken["notebook"], as_version=4).cells
+    cells = nbformat.reads(handed[name]["notebook"], as_version=4).cells
     scope = {}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         exec(cells[1].source, scope)
-    for item, value in taken["data"].items():
+    for item, value in handed[name]["data"].items():
         np.testing.assert_allclose(scope["flat"][item], value, rtol=1e-12, atol=1e-9, err_msg=item)
 
 
 def test_the_notebook_tells_what_the_page_did_to_the_table():
-    told = nbformat.reads(take(HANDED["decimal commas"])["notebook"], as_version=4).cells[0].source
-    assert "- The commas in “y” are read as decimal commas: “11,5” is 11.5." in told
-    cell = (
-        nbformat.reads(take(HANDED["names to be escaped"], ANSWERS)["notebook"], as_version=4).cells[1].source
-    )
-    assert "remark=False" not in cell
+    [taken] = run(HAND_OVER, {}, texts=[HANDED["decimal commas"]])
+    told, code, *_ = nbformat.reads(taken["notebook"], as_version=4).cells
+    assert "- The commas in “y” are read as decimal commas: “11,5” is 11.5." in told.source
+    assert "remark=False" not in code.source  # as the page made no remark
 
 
-LEVELS = ["day", "batch", "colony"]
 ADAPTED = """Adaptation terminated
 Step size = 0.5
 Diagonal elements of inverse mass matrix:
@@ -108,24 +114,23 @@ def taken(tmp_path_factory):
     data, _ = helpers.stan_data(helpers.measurements(), LEVELS, "y")
     flat = helpers.tree_data(data, shared_tau=False, write_nodes=True)
     fit = helpers.stan_model("tree_marginal").sample(data=flat, seed=20261123, show_progress=False)
-    chains = fit.draws().transpose(1, 0, 2)
+    chains = fit.draws().transpose(1, 0, 2).reshape(4, -1).tolist()
     names = [name.replace("[", ".").replace("]", "") for name in fit.column_names]
-    parts = take(text, names=names, adapted=ADAPTED, chains=chains.reshape(4, -1).tolist())
-    packed = b"".join(map(base64.b64decode, parts))
+    parts = run(PACK, {}, text=text, names=names, adapted=ADAPTED, chains=chains)
     folder = tmp_path_factory.mktemp("taken")
-    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+    with zipfile.ZipFile(io.BytesIO(b"".join(map(base64.b64decode, parts)))) as archive:
         assert archive.testzip() is None
         archive.extractall(folder)
-    assert (folder / "as-given.csv").read_text("utf-8") == text
-    assert pl.read_csv(folder / "data.csv").equals(helpers.measurements())
     return folder, fit
 
 
-def test_what_is_taken_away_is_one_sound_zip(taken):
+def test_one_sound_zip_holds_table_notebook_and_draws(taken):
     folder, _ = taken
     draws = {f"draws-{chain}.csv" for chain in range(1, 5)}
     others = {"README.txt", "data.csv", "as-given.csv", "analysis.ipynb"}
     assert {path.name for path in folder.iterdir()} == others | draws
+    assert (folder / "as-given.csv").read_text("utf-8") == helpers.measurements().write_csv()
+    assert pl.read_csv(folder / "data.csv").equals(helpers.measurements())
 
 
 def test_cmdstanpy_and_arviz_read_the_draws(taken):

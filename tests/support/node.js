@@ -1,5 +1,5 @@
-// Runs scripts of pages in node: `node node.js SCRIPT...` reads the body of an async function from standard input,
-// with the globals that the scripts have made, and writes what it returns as JSON.  Numbers that JSON does not know
+// Runs scripts of pages in node: `node node.js COURSE SCRIPT...` reads the body of an async function from standard input,
+// with what a page knows as `course`, and writes what it returns as JSON.  Numbers that JSON does not know
 // become the strings "NaN", "Infinity" and "-Infinity".  Workers are threads.
 
 const { readFileSync } = require("node:fs");
@@ -41,7 +41,8 @@ globalThis.Worker = class {
   }
 };
 
-for (const script of process.argv.slice(2)) runInThisContext(readFileSync(script, "utf8"), script);
+globalThis.course = JSON.parse(process.argv[2]);
+for (const script of process.argv.slice(3)) runInThisContext(readFileSync(script, "utf8"), script);
 
 const AsyncFunction = (async () => {}).constructor;
 const plain = (_, value) => {

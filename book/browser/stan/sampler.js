@@ -1,28 +1,20 @@
 // Samples with Stan in the page: loads a program, starts a worker for each chain, and hands on what they post.
 
-globalThis.course ??= {};
-
 (() => {
-  course.workers ??= {}; // name of a program: the text of its worker, once its script is loaded
-  course.programs ??= []; // names of the programs that this book has; sampling.py writes them
-  course.folder ??= ""; // where their scripts are, seen from this page
+  course.workers = {}; // name of a program: the text of its worker, once its script is loaded
 
-  const LIMITS = {
-    adaptDelta: [0.01, 0.999, "adapt_delta", "a number from 0.01 to 0.999, such as 0.8"],
-    seed: [0, 4294967295, "seed", "a whole number from 0 to 4294967295"],
-    warmup: [0, 20000, "warmup", "a whole number from 0 to 20000"],
-    draws: [4, 20000, "draws", "a whole number from 4 to 20000"],
-    chains: [1, 8, "chains", "a whole number from 1 to 8"],
-  };
-
-  // A sentence on the first setting that cannot be; empty if all can.
-  course.problem = (settings) => {
-    for (const [key, [low, high, name, remedy]] of Object.entries(LIMITS)) {
-      const value = settings[key];
-      const whole = key === "adaptDelta" || Number.isInteger(value);
-      if (!(typeof value === "number" && value >= low && value <= high && whole)) {
-        return `${name} is ${Number.isFinite(value) ? value : "not a number"}: give ${remedy}.`;
-      }
+  // A sentence on the first setting that cannot be; empty if all can.  `most` are steps of warmup, and draws.
+  course.problem = (settings, most = 20000) => {
+    const ranges = { seed: [0, 4294967295], warmup: [0, most], draws: [4, most], chains: [1, 8] };
+    const told = (value) => (Number.isFinite(value) ? value : "not a number");
+    const { adaptDelta } = settings;
+    if (!(adaptDelta >= 0.01 && adaptDelta <= 0.999)) {
+      return `adapt_delta is ${told(adaptDelta)}: give a number from 0.01 to 0.999, such as 0.8.`;
+    }
+    for (const [name, [low, high]] of Object.entries(ranges)) {
+      const value = settings[name];
+      if (Number.isInteger(value) && value >= low && value <= high) continue;
+      return `${name} is ${told(value)}: give a whole number from ${low} to ${high}.`;
     }
     return "";
   };

@@ -1,16 +1,14 @@
 // The columns that were chosen, as the model takes them: numbers, labels, and what is left out; and data.csv of them.
 
-globalThis.course ??= {};
-
 (() => {
   const LABEL_OF_NUMBER = /^-?(0|[1-9][0-9]*)(\.0+)?$/; // 1.0 is the label 1; 007 is a text
   const PLAIN = /^-?(0|[1-9][0-9]*)(\.[0-9]+)?$/;
   const SHOWN = 5; // lines that are named in a sentence
-  const count = (n, word) => `${n.toLocaleString("en-US")} ${word}${n === 1 ? "" : "s"}`;
+  const { count, plural } = course;
 
   course.ordinal = (n) => {
     const last = n % 100 > 10 && n % 100 < 14 ? 0 : n % 10;
-    return `${n.toLocaleString("en-US")}${["th", "st", "nd", "rd"][last] ?? "th"}`;
+    return `${count(n)}${["th", "st", "nd", "rd"][last] ?? "th"}`;
   };
 
   function linesOf(rows, lines) {
@@ -54,10 +52,7 @@ globalThis.course ??= {};
   // What is to be asked of a column of measured numbers, or what is wrong with it.
   function askAboutNumbers(name, fields, lines, described) {
     const { roles, example, other, missing, values } = described;
-    for (const [mark, words] of [
-      [",", "commas"],
-      [".", "points"],
-    ]) {
+    for (const [mark, words] of Object.entries({ ",": "commas", ".": "points" })) {
       if (roles[mark] !== "ask") continue;
       const field = fields[example[`${mark}unclear`]];
       const [more, less] = [field.replaceAll(mark, ""), field.replace(mark, ".")];
@@ -77,9 +72,9 @@ globalThis.course ??= {};
     return {
       id: `missing:${name}`,
       text:
-        `Leave out ${count(missing.length, "row")} without a number? In “${name}” ${linesOf(missing, lines)} ` +
+        `Leave out ${plural(missing.length, "row")} without a number? In “${name}” ${linesOf(missing, lines)} ` +
         `${missing.length === 1 ? "has" : "have"} ${found}.`,
-      options: [["yes", `Leave out ${count(missing.length, "row")}`]],
+      options: [["yes", `Leave out ${plural(missing.length, "row")}`]],
     };
   }
 
@@ -96,8 +91,8 @@ globalThis.course ??= {};
     }
     if (2 * other.length > fields.length)
       return { problem: `${cell}. Choose another column, or correct it in the table.` };
-    const more = other.length > 1 ? `, nor are ${(other.length - 1).toLocaleString("en-US")} more` : "";
-    const rows = count(other.length, "row");
+    const more = other.length > 1 ? `, nor are ${count(other.length - 1)} more` : "";
+    const rows = plural(other.length, "row");
     return {
       id: `text:${name}`,
       text: `${cell}${more}. Correct it in the table, or leave out ${rows} (${linesOf(other, lines)}).`,
@@ -111,7 +106,7 @@ globalThis.course ??= {};
     const did = [];
     const drop = (rows, text, undo) => {
       for (const i of rows) out.add(i);
-      did.push({ text: `Left out: ${count(rows.length, "row")} ${text} (${linesOf(rows, grid.lines)}).`, undo });
+      did.push({ text: `Left out: ${plural(rows.length, "row")} ${text} (${linesOf(rows, grid.lines)}).`, undo });
     };
     const [unread, none] = [`text:${value}`, `missing:${value}`];
     if (answers[unread] && described.other.length) drop(described.other, `whose “${value}” is no number`, unread);

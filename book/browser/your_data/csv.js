@@ -1,15 +1,11 @@
 // Text into rows of fields: what separates them, quotes, spaces around, and the line in which each row begins.
 
-globalThis.course ??= {};
-
 (() => {
   const LOOKED_AT = 60; // rows that decide what separates fields
   const NAMES = { ",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces" };
   const CANDIDATES = ["\t", ";", "|", ","];
 
-  const refuse = (sentence) => {
-    throw new Error(sentence);
-  };
+  const { refuse } = course;
   course.separatorNames = NAMES;
 
   // Text with the ends of lines, and without the byte order mark, that all of this counts on; and the separator, if

@@ -1,14 +1,9 @@
 // Rows of fields into columns with names: comments, titles, empty rows and columns, row names, and a table that is wide.
 
-globalThis.course ??= {};
-
 (() => {
   const MOST = 10e6; // characters: more than this holds up a page for seconds
   const SEARCHED = 20; // rows among which the names are looked for
-  const refuse = (sentence) => {
-    throw new Error(sentence);
-  };
-  const count = (n, word) => `${n.toLocaleString("en-US")} ${word}${n === 1 ? "" : "s"}`;
+  const { plural, refuse } = course;
   const widthOf = (fields) => fields.findLastIndex((field) => field !== "") + 1;
   const listed = (names) => names.map((name) => `“${name}”`).join(", ");
 
@@ -30,7 +25,7 @@ globalThis.course ??= {};
     const first = all.findIndex((row) => !isBlank(row));
     const last = all.findLastIndex((row) => !isBlank(row));
     const blank = all.filter((row, i) => isBlank(row) && (row.fields.length > 1 || (i > first && i < last)));
-    const did = blank.length ? [{ text: `Left out: ${count(blank.length, "empty row")}.` }] : [];
+    const did = blank.length ? [{ text: `Left out: ${plural(blank.length, "empty row")}.` }] : [];
     return { rows: all.filter((row) => !isBlank(row)), did };
   }
 
@@ -110,7 +105,7 @@ globalThis.course ??= {};
       if (fields.length === whole || (width <= whole && fields.length >= needed)) continue;
       const hint = separator === "," && width > needed ? " (a number with a comma in it has to stand in quotes)" : "";
       refuse(
-        `Line ${line} has ${count(fields.length, "field")}, and the names are ${needed}: ` +
+        `Line ${line} has ${plural(fields.length, "field")}, and the names are ${needed}: ` +
           `correct the ${course.separatorNames[separator]}${hint}.`,
       );
     }
@@ -136,7 +131,7 @@ globalThis.course ??= {};
     if (!found.length) return;
     const lines = found.map(({ line }) => line).join(", ");
     did.push({
-      text: `Left out: ${count(found.length, "line")} that begin${found.length === 1 ? "s" : ""} with # (${lines.slice(0, 60)}).`,
+      text: `Left out: ${plural(found.length, "line")} that begin${found.length === 1 ? "s" : ""} with # (${lines.slice(0, 60)}).`,
     });
   }
 
@@ -206,7 +201,7 @@ globalThis.course ??= {};
     let columns = names.map((_, j) => body.map(({ fields }) => fields[j] ?? ""));
     const kept = names.map((_, j) => Boolean(given[j]) || columns[j].some((field) => field !== ""));
     const empty = kept.filter((keep) => !keep).length;
-    if (empty) did.push({ text: `Left out: ${count(empty, "empty column")}.` });
+    if (empty) did.push({ text: `Left out: ${plural(empty, "empty column")}.` });
     if (rows.some(({ raw }) => raw)) {
       did.push({ text: "Spaces around names, labels and numbers are left out." });
       did.push(...names.map((name, j) => merged(body, j, name)).filter((one) => one));

@@ -1,7 +1,5 @@
 // Which column is measured and which are levels, as far as the columns tell; and a wide table made long.
 
-globalThis.course ??= {};
-
 (() => {
   const OF_PANDAS = /^unnamed: ?[0-9.]+$/i; // as it names an index that has no name
 

@@ -1,7 +1,5 @@
 // The notebook that repeats natively what the page does.
 
-globalThis.course ??= {};
-
 (() => {
   // How Python writes a value
   function reprOfText(text) {

@@ -1,7 +1,5 @@
 // Numbers as people write them: 4,930 may be 4930 or 4.93, and where a column has both readings the page asks.
 
-globalThis.course ??= {};
-
 (() => {
   const SHAPE = /^([-+\u2212\u2013]?)([0-9.,' \u00a0\u2009\u202f\u2019]*[0-9][.,]?)(e[-+]?[0-9]+)?\s*(%?)$/i;
   const GAPS = /[' \u00a0\u2009\u202f\u2019]/g;
@@ -38,11 +36,8 @@ globalThis.course ??= {};
       if (match[3]) marks[match[3][0]] = "decimals";
       return parts;
     }
-    for (const [mark, other] of [
-      [",", "."],
-      [".", ","],
-    ]) {
-      const { several, before, unclear, decimal } = PATTERNS[mark];
+    for (const [mark, { several, before, unclear, decimal }] of Object.entries(PATTERNS)) {
+      const other = mark === "," ? "." : ",";
       if (body.includes(other)) {
         if (!before.test(body) || body.split(other).length !== 2) continue;
         marks[mark] = "thousands";

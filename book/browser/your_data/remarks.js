@@ -1,8 +1,6 @@
 // What in a table is no mistake, but may not be meant: the rules of helpers/remarks.py, in the words of the page, and
 // those about the measured numbers; tests/book/test_your_data.py compares the first with Python's.
 
-globalThis.course ??= {};
-
 (() => {
   const LESSON_8 = "the end of lesson 8 says what to do about other likelihoods";
   const named = (label) => (label === "" ? "(empty)" : `“${label}”`);

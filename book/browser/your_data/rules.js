@@ -1,12 +1,8 @@
 // What `helpers.stan_data` and `helpers.tree_data` make of a table, so that a page and a notebook fit the same model;
 // tests/book/test_your_data.py compares them.  What is wrong is said in the words of the page.
 
-globalThis.course ??= {};
-
 (() => {
-  const refuse = (sentence) => {
-    throw new Error(sentence);
-  };
+  const { refuse } = course;
 
   // Text sorts by code points, which JavaScript's own comparison does not heed beyond the first 65536.
   course.compare = (a, b) => {
@@ -59,17 +55,12 @@ globalThis.course ??= {};
     return { N, sizes, parents, labels, leaf, y };
   };
 
-  const isScale = (x) => typeof x === "number" && Number.isFinite(x) && x > 0;
-
   function readPrior({ theta, tau, sigma }, taus) {
     if (!(theta.every(Number.isFinite) && theta[1] > 0)) refuse("The prior of θ needs a mean, and an sd above 0.");
-    for (const [symbol, scale] of [
-      ["τ", tau],
-      ["σ", sigma],
-    ]) {
-      if (!isScale(scale)) refuse(`The prior of ${symbol} needs a scale above 0.`);
+    for (const [symbol, scale] of Object.entries({ τ: tau, σ: sigma })) {
+      if (!(Number.isFinite(scale) && scale > 0)) refuse(`The prior of ${symbol} needs a scale above 0.`);
     }
-    return { theta, scales: Array(taus).fill(tau), sigma };
+    return { prior_theta: theta, prior_tau: Array(taus).fill(tau), prior_sigma: sigma };
   }
 
   function writeWeights(weight, sizes) {
@@ -98,7 +89,7 @@ globalThis.course ??= {};
       );
     }
     const K = sizes.length;
-    const { theta, scales, sigma } = readPrior(prior, sharedTau ? 1 : K);
+    const priors = readPrior(prior, sharedTau ? 1 : K);
     const away = Array(leaves).fill(0);
     for (let i = 0; i < y.length; i++) away[leaf[i]] += y[i] - mean;
     const means = away.map((sum, j) => mean + sum / n[j]);
@@ -115,9 +106,7 @@ globalThis.course ??= {};
       weight: writeWeights(weight, sizes),
       shared_tau: Number(sharedTau),
       write_nodes: Number(writeNodes),
-      prior_theta: theta,
-      prior_tau: scales,
-      prior_sigma: sigma,
+      ...priors,
     };
   };
 })();

@@ -1,10 +1,9 @@
 // The form of the table on "Your data": what is read, what is asked, which columns are chosen, and what is remarked on.
 
-globalThis.course ??= {};
-
 course.tableForm = (() => {
   const SHOWN = 4; // rows of the table as it is read
-  const { at, count, plural, say, element, escaped } = course.page;
+  const { count, element, plural } = course;
+  const { at, say, options } = course.page;
 
   let example = {}; // tags of the picture of the tree
   let changed = () => {}; // called when there is another tree, or none
@@ -17,7 +16,6 @@ course.tableForm = (() => {
   let value = null;
   let levels = [];
   let guessed = false;
-  let current = null; // {table, tree, did, remarks}, if the table and the columns are in order
 
   // ---- reading ----
 
@@ -29,9 +27,7 @@ course.tableForm = (() => {
   }
 
   function update() {
-    grid = null;
-    problem = "";
-    asked = [];
+    [grid, problem, asked] = [null, "", []];
     try {
       grid = course.readGrid(given, answers);
     } catch (error) {
@@ -44,14 +40,13 @@ course.tableForm = (() => {
 
   // What follows from the columns that are chosen, and from answers about them.
   function settle() {
-    const chosen = grid?.names
-      ? course.takeColumns(grid, { levels, value, answers, missing: example.missing })
-      : null;
+    const { missing } = example;
+    const chosen = grid?.names ? course.takeColumns(grid, { levels, value, answers, missing }) : null;
     const asks = chosen?.ask ? [...asked, chosen.ask] : asked;
     showRead(chosen);
     showAsks(asks);
     showColumns();
-    check(chosen, asks);
+    changed(check(chosen, asks));
   }
 
   // Guess which column is measured; what was chosen stays chosen as long as the columns are the same.  Gives questions.
@@ -74,69 +69,50 @@ course.tableForm = (() => {
 
   // ---- what is said of the table ----
 
+  function button(label, act, description = label) {
+    const made = element("button", { type: "button", ariaLabel: description }, label);
+    made.addEventListener("click", act);
+    return made;
+  }
+
+  // A sentence in a list, and perhaps a button for what can be done about it
+  const item = (text, ...more) => element("li", {}, text, ...more.flatMap((one) => [" ", one]));
+
   function showRead(chosen) {
     const box = at("read");
     box.classList.toggle("yours-wrong", problem !== "");
+    at("preview").replaceChildren(...(grid?.names ? [preview(chosen?.table)] : []));
     if (problem || !grid) {
       box.textContent = problem;
-      at("preview").replaceChildren();
       return;
     }
     const size = grid.names
       ? `${plural(grid.lines.length, "row")}; columns ${grid.names.join(", ")}.`
       : "It is not clear which line names the columns.";
-    const list = element("ul", "");
-    for (const { text, undo } of [...grid.did, ...(chosen?.did ?? [])]) {
-      const item = element("li", text);
-      if (undo)
-        item.append(
-          " ",
-          button("Undo", () => answer(undo, null), `Undo: ${text}`),
-        );
-      list.append(item);
-    }
+    const undoing = (text, id) => (id ? [button("Undo", () => answer(id, null), `Undo: ${text}`)] : []);
+    const items = [...grid.did, ...(chosen?.did ?? [])].map(({ text, undo }) => item(text, ...undoing(text, undo)));
     if (guessed) {
       const groups = levels.length ? `, with groups by ${levels.join(", then ")}` : "";
-      list.append(
-        element("li", `Guessed: “${value}” is measured${groups}. If that is wrong, choose other columns below.`),
-      );
+      items.push(item(`Guessed: “${value}” is measured${groups}. If that is wrong, choose other columns below.`));
     }
-    box.replaceChildren(size, ...(list.childElementCount ? [list] : []));
-    preview(chosen?.table);
+    box.replaceChildren(size, ...(items.length ? [element("ul", {}, ...items)] : []));
   }
 
   // The first rows, as they are read
   function preview(table) {
-    if (!grid.names) {
-      at("preview").replaceChildren();
-      return;
-    }
     const names = table ? table.columns.map(({ name }) => name) : grid.names;
     const columns = table ? table.columns.map(({ values }) => values) : grid.columns;
-    const rows = Math.min(SHOWN, columns[0].length);
-    const cells = Array.from({ length: rows }, (_, i) =>
-      columns.map((values) => `<td>${escaped(values[i])}</td>`).join(""),
-    );
-    const head = names.map((name) => `<th scope="col">${escaped(name)}</th>`).join("");
-    at("preview").innerHTML =
-      `<table class="yours-table"><caption>The first rows as the page reads them</caption><thead><tr>${head}</tr></thead>` +
-      `<tbody>${cells.map((row) => `<tr>${row}</tr>`).join("")}</tbody></table>`;
-  }
-
-  function button(label, act, description = "") {
-    const made = element("button", label, { type: "button" });
-    if (description) made.ariaLabel = description;
-    made.addEventListener("click", act);
-    return made;
+    const row = (_, i) => columns.map((values) => String(values[i]));
+    const rows = Array.from({ length: Math.min(SHOWN, columns[0].length) }, row);
+    const properties = { className: "yours-table" };
+    return course.table("The first rows as the page reads them", names, rows, properties, false);
   }
 
   function showAsks(asks) {
-    const boxes = asks.map(({ id, text, options }) => {
-      const box = element("div", "", { className: "yours-ask" });
-      const buttons = element("p", "", { className: "yours-row" });
-      buttons.append(...options.map(([choice, label]) => button(label, () => answer(id, choice))));
-      box.append(element("p", text), buttons);
-      return box;
+    const boxes = asks.map(({ id, text, options: choices }) => {
+      const buttons = choices.map(([choice, label]) => button(label, () => answer(id, choice)));
+      const row = element("p", { className: "yours-row" }, ...buttons);
+      return element("div", { className: "yours-ask" }, element("p", {}, text), row);
     });
     at("asked").replaceChildren(...boxes);
   }
@@ -152,29 +128,19 @@ course.tableForm = (() => {
 
   // ---- the columns ----
 
-  const options = (names, chosen) =>
-    names
-      .map((name) => {
-        const mark = name === chosen ? " selected" : "";
-        return `<option value="${escaped(name)}"${mark}>${escaped(name)}</option>`;
-      })
-      .join("");
-  const none = (chosen) => `<option value=""${chosen === null ? " selected" : ""}>–</option>`;
-
   // A choice for every level, and one more that is empty
   function showColumns() {
-    const names = grid?.names ?? [];
-    at("value").innerHTML = (value === null ? none(null) : "") + options(names, value);
-    const most = Math.max(1, names.length - 1);
+    const names = (grid?.names ?? []).map((name) => [name, name]);
+    const none = ["", "–"];
+    at("value").replaceChildren(...options(value === null ? [none, ...names] : names, value ?? ""));
     const focused = document.activeElement?.id;
-    at("levels").innerHTML = [...levels, null]
-      .slice(0, most)
-      .map((chosen, k) => {
-        const place = k === 0 ? ", the outermost" : "";
-        return `<span><label for="yours-level-${k}">Level ${k + 1}${place}</label>
-          <select id="yours-level-${k}">${none(chosen)}${options(names, chosen)}</select></span>`;
-      })
-      .join("");
+    const choices = [...levels, null].slice(0, Math.max(1, names.length - 1)).map((chosen, k) => {
+      const id = `yours-level-${k}`;
+      const label = `Level ${k + 1}${k === 0 ? ", the outermost" : ""}`;
+      const select = element("select", { id }, ...options([none, ...names], chosen ?? ""));
+      return element("span", {}, element("label", { htmlFor: id }, label), select);
+    });
+    at("levels").replaceChildren(...choices);
     if (focused?.startsWith("yours-level-")) document.getElementById(focused)?.focus();
   }
 
@@ -196,13 +162,13 @@ course.tableForm = (() => {
 
   // ---- what is wrong with them, or may not be meant ----
 
+  // The table and its tree, if the table and the columns are in order, else null
   function check(chosen, asks) {
-    current = null;
     if (chosen?.problem) say("checked", chosen.problem, true);
     else if (asks.length && !chosen?.table) say("checked", "Answer the question above first.", true);
     else if (!chosen?.table) say("checked", "");
-    else checkTree(chosen);
-    changed(current);
+    else return checkTree(chosen);
+    return null;
   }
 
   function checkTree({ table, did, percent }) {
@@ -211,42 +177,27 @@ course.tableForm = (() => {
       course.treeData(tree, { prior: example.prior, sharedTau: true, weight: 0, writeNodes: false });
     } catch (error) {
       say("checked", error.message, true);
-      return;
+      return null;
     }
     const remarks = course.remarks(table, tree, { missing: example.missing, percent });
     const parts = levels.map((level, k) => `${count(tree.sizes[k])} (${level})`);
     const groups = `${plural(tree.N, "measurement")}; groups of each level: ${parts.join(", ")}.`;
     say("checked", [groups, ...asides(tree), course.pictures.drawTree(tree, levels)].join(" ").trim());
-    if (remarks.length) at("checked").append(listed(remarks));
+    const items = remarks.map(({ text, fix }) => item(text, ...(fix ? [button(fix.label, () => mend(fix))] : [])));
+    if (items.length) at("checked").append(element("ul", { className: "yours-remarks" }, ...items));
     const said = [...grid.did, ...did].map(({ text }) => text);
-    current = { table, tree, did: said, remarked: remarks.some(course.isTold), given, levels: levels.slice(), value };
+    return { table, tree, did: said, remarked: remarks.some(course.isTold), given, levels: levels.slice(), value };
   }
 
   function asides(tree) {
-    const used = [...levels, value];
-    const unused = grid.names.filter((name) => !used.includes(name));
-    const found = [];
-    if (unused.length) found.push(`Not used: ${unused.join(", ")}.`);
-    if (tree.sizes.at(-1) === 1)
+    const unused = grid.names.filter((name) => ![...levels, value].includes(name));
+    const found = unused.length ? [`Not used: ${unused.join(", ")}.`] : [];
+    if (tree.sizes.at(-1) === 1) {
       found.push("There is one group only: of τ the data say nothing, and its prior comes out.");
-    else if (tree.N === tree.sizes.at(-1)) {
+    } else if (tree.N === tree.sizes.at(-1)) {
       found.push("Each group of the last level has one: τ and σ can hardly be told apart.");
     }
     return found;
-  }
-
-  function listed(remarks) {
-    const list = element("ul", "", { className: "yours-remarks" });
-    for (const { text, fix } of remarks) {
-      const item = element("li", text);
-      if (fix)
-        item.append(
-          " ",
-          button(fix.label, () => mend(fix)),
-        );
-      list.append(item);
-    }
-    return list;
   }
 
   function mend(fix) {
@@ -270,5 +221,5 @@ course.tableForm = (() => {
     settle();
   }
 
-  return { begin, read, fail, current: () => current };
+  return { begin, read, fail };
 })();

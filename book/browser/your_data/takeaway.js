@@ -1,7 +1,5 @@
 // What the reader of "Your data" takes along: draws as CmdStan writes them, the table and a notebook, in one .zip.
 
-globalThis.course ??= {};
-
 (() => {
   const { bytes } = course;
   // The lines above the names in a file of CmdStan's; what the page cannot set has CmdStan's default.

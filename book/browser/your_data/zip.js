@@ -1,20 +1,6 @@
 // A .zip of what the reader takes along, made while the page goes on answering.
 
-globalThis.course ??= {};
-
 (() => {
-  const SLICE = 12; // milliseconds after which a long computation lets the page breathe
-
-  // A function to be awaited inside a loop: now and then it lets the page answer its reader.
-  course.breather = () => {
-    let begun = performance.now();
-    return async () => {
-      if (performance.now() - begun < SLICE) return;
-      await new Promise((done) => setTimeout(done));
-      begun = performance.now();
-    };
-  };
-
   course.bytes = (text) => new TextEncoder().encode(text);
 
   const CRC = Uint32Array.from({ length: 256 }, (_, n) => {
@@ -32,12 +18,10 @@ globalThis.course ??= {};
     return ~crc >>> 0;
   }
 
-  // Numbers of 2 or 4 bytes, the lowest first
-  function packed(...fields) {
-    const out = [];
-    for (const [size, value] of fields) for (let i = 0; i < size; i++) out.push(Math.floor(value / 256 ** i) % 256);
-    return Uint8Array.from(out);
-  }
+  // Numbers of 2 or 4 bytes, the lowest first, as all machines that run a browser have them
+  const two = (...numbers) => new Uint8Array(Uint16Array.from(numbers).buffer);
+  const four = (...numbers) => new Uint8Array(Uint32Array.from(numbers).buffer);
+  const sizeOf = (parts) => parts.reduce((sum, part) => sum + part.length, 0);
 
   // A .zip without compression.  `files` are {name, parts}, parts arrays of bytes; so is what it gives.
   course.zip = async (files, when = new Date()) => {
@@ -47,41 +31,17 @@ globalThis.course ??= {};
     const out = [];
     const index = [];
     let at = 0;
-    const add = (part) => {
-      out.push(part);
-      at += part.length;
-    };
     for (const { name, parts } of files) {
-      const size = parts.reduce((sum, part) => sum + part.length, 0);
-      const path = course.bytes(name);
+      const [path, size] = [course.bytes(name), sizeOf(parts)];
       const crc = await checksum(parts, breathe);
-      // version, names in UTF-8, stored, when, checksum, sizes, lengths of the name and of what else there is
-      const about = [
-        [2, 20],
-        [2, 0x800],
-        [2, 0],
-        [2, time],
-        [2, day],
-        [4, crc],
-        [4, size],
-        [4, size],
-      ];
-      const lengths = [
-        [2, path.length],
-        [2, 0],
-      ];
-      index.push(
-        packed([4, 0x02014b50], [2, 20], ...about, ...lengths, [2, 0], [2, 0], [2, 0], [4, 0], [4, at]),
-        path,
-      );
-      add(packed([4, 0x04034b50], ...about, ...lengths));
-      add(path);
-      parts.forEach(add);
+      // version, names in UTF-8, stored, when; checksum, sizes; lengths of the name and of what else there is
+      const about = [two(20, 0x800, 0, time, day), four(crc, size, size), two(path.length, 0)];
+      index.push(four(0x02014b50), two(20), ...about, two(0, 0, 0), four(0, at), path);
+      const local = [four(0x04034b50), ...about, path, ...parts];
+      for (const part of local) out.push(part);
+      at += sizeOf(local);
     }
-    const start = at;
-    index.forEach(add);
-    const count = [2, files.length];
-    add(packed([4, 0x06054b50], [2, 0], [2, 0], count, count, [4, at - start], [4, start], [2, 0]));
-    return out;
+    const end = [four(0x06054b50), two(0, 0, files.length, files.length), four(sizeOf(index), at), two(0)];
+    return [...out, ...index, ...end];
   };
 })();
