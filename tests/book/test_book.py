@@ -13,11 +13,13 @@ from types import SimpleNamespace
 
 import nbformat
 import pytest
+from PIL import Image
 from small_book import COURSE, build
 
 from book.browser.stan.build import PROGRAMS
 from book.sphinx import sampling
 from helpers.diagnostics import E_BFMI, ESS, R_HAT
+from tools.tables import picture
 
 
 @pytest.fixture(scope="module")
@@ -139,3 +141,7 @@ def test_other_solutions_or_none_at_all_make_a_new_book(built):
     assert "SOLUTIONS is yes or no, not 'No'" in again("SOLUTIONS=No")
     (folder / "_build" / "html" / "index.html").unlink()
     assert again() == {BUILD}
+
+
+def test_picture_was_drawn_from_the_programs_as_they_are():
+    assert Image.open(picture.PICTURE).text["Source"] == picture.origin(), "run `make picture`"
