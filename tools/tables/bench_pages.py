@@ -1,4 +1,4 @@
-"""What sampling in a page costs, against CmdStan's own program: run `python tools/tables/bench_pages.py`.
+"""What sampling in a page costs, against CmdStan's own program: run `python -m tools.tables.bench_pages`.
 
 What is printed are ratios within one run; the two take turns, one chain at a time.
 """
