@@ -125,9 +125,7 @@ picture: setup ## maintain: draw the funnel before and after for the README: les
 	$(BIN)/python -m tools.tables.picture
 
 bench: setup ## maintain: time what should be fast, as ratios measured in one run: lessons/data/bench.csv, beyond.csv (half an hour)
-	$(BIN)/python -m tools.tables.bench_import
-	$(BIN)/python -m tools.tables.bench_data
-	$(BIN)/python -m tools.tables.bench_exact
+	$(BIN)/python -m tools.tables.bench_helpers
 	$(BIN)/python -m tools.tables.bench_trees
 	$(BIN)/python -m tools.tables.bench_pages
 	$(BIN)/python -m tools.tables.bench_calibration
