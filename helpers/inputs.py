@@ -34,7 +34,6 @@ _CHANGES = {
 }
 
 LARGE = 1e100  # beyond, squares and their sums are not to be had
-
 # What people and programs write where there is no label; "na" may well be one
 MISSING = ["", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "None", "none", "?", "-", "."]
 
@@ -253,7 +252,6 @@ def read_tree(data: Mapping, values: str, sigma) -> tuple:
 
 
 def _check_items(data, values, sigma) -> None:
-    """Refuse what is no dictionary of a tree, and known errors that nobody would use."""
     if not isinstance(data, Mapping):
         raise TypeError(f"data is {describe_type(data)}: give the dictionary of helpers.stan_data")
     if not isinstance(values, str):
@@ -261,9 +259,8 @@ def _check_items(data, values, sigma) -> None:
     for name in ("J_1", "index_1", values):
         if name not in data:
             near, there = did_you_mean(name, data) if name == values else "", ", ".join(map(str, data))
-            remedy = "see helpers.stan_data"
-            if name == values:
-                remedy = "give values=..., the item of the measurements"
+            own = "give values=..., the item of the measurements"
+            remedy = own if name == values else "see helpers.stan_data"
             raise ValueError(f"no {name!r}{near} in the data, which has {there}: {remedy}")
     if sigma is None and "sigma" in data and values != "sigma":
         raise ValueError(
@@ -273,7 +270,7 @@ def _check_items(data, values, sigma) -> None:
 
 
 def _parents(given, k: int, size: int, children: int) -> np.ndarray:
-    """Read the parents, in level k, of all nodes or measurements below; count them from 0."""
+    """Read the parents, in level k, of all that is below; count them from 0."""
     name = f"index_{k}"
     index = as_floats(given, repr(name))
     if index.shape != (children,):

@@ -87,10 +87,9 @@ def stan_model(name: str | os.PathLike, **options: Any) -> "cmdstanpy.CmdStanMod
     """Compile a Stan program, or take it from the cache.
 
     A program is compiled once for its text (with whatever it includes), the options and the CmdStan in
-    use, however many processes ask at once. It is compiled in a temporary folder and moved into the cache
-    only when it has run, so a compile that is killed leaves nothing that a later one could trip over. The
-    program's own folder is never written to, and its name and that of the program may have any characters:
-    the model is called by the letters, digits and underscores of the program's name.
+    use, however many processes ask at once. Nothing is left of a compile that is killed. The program's folder
+    is never written to; it and the program may have any name, of which the model's has the letters, digits
+    and underscores.
 
     Parameters
     ----------
@@ -120,11 +119,10 @@ def stan_model(name: str | os.PathLike, **options: Any) -> "cmdstanpy.CmdStanMod
     Notes
     -----
     The cache is the user's own: the platform's cache folder, or the one that the environment variable
-    ``STAN_MODEL_CACHE`` names. Programs unused for 30 days are removed from it.
-
-    ``STAN_MODEL_CACHE`` may also name a folder that root filled for a class. What it lacks goes into the
-    user's own cache. A compiled program is run only if it, its folder and the cache belong to root or to the
-    user, and nobody else can write there: all else is as if it were not there.
+    ``STAN_MODEL_CACHE`` names. Programs unused for 30 days are removed from it. The variable may also name a
+    folder that root filled for a class; what it lacks goes into the user's own cache. A compiled program is
+    run only if it, its folder and the cache belong to root or to the user, and nobody else can write there:
+    all else is as if it were not there.
     """
     from cmdstanpy.compilation import CompilerOptions
     from cmdstanpy.utils import get_logger

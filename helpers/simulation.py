@@ -7,7 +7,7 @@ import polars as pl
 
 from helpers.inputs import as_list, as_rng, column_names, is_number, is_whole, short_repr
 
-_MOST = 100_000_000  # rows that simulate makes: some gigabytes
+MOST_ROWS = 100_000_000  # rows that simulate makes: some gigabytes
 
 
 def simulate(
@@ -113,7 +113,7 @@ def _counts(children: list, levels: list[str]) -> list[np.ndarray]:
         single = n is None
         if single:
             most = given if is_whole(given) else 1
-            n = [given] * (parents if parents * most <= _MOST else 1)
+            n = [given] * (parents if parents * most <= MOST_ROWS else 1)
         if not single and len(n) != parents:
             raise ValueError(f"children[{k}] ({what}) is {len(n)} long, not {parents}: give one per parent")
         for i, x in enumerate(n):
@@ -121,8 +121,8 @@ def _counts(children: list, levels: list[str]) -> list[np.ndarray]:
                 place = f"children[{k}]" if single else f"children[{k}][{i}]"
                 raise ValueError(f"{place} ({what}) is {short_repr(x)}: give a whole number, 1 or more")
         total = n[0] * parents if single else sum(n)
-        if total > _MOST:
-            raise ValueError(f"children[{k}] ({what}) makes too many: give at most {_MOST:,} in all")
+        if total > MOST_ROWS:
+            raise ValueError(f"children[{k}] ({what}) makes too many: give at most {MOST_ROWS:,} in all")
         counts.append(np.array(n, dtype=np.int64))
         parents = total
     return counts

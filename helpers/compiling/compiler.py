@@ -129,10 +129,7 @@ def run_make(program: Program, folder: Path, options: "CompilerOptions", header:
     command = [os.environ.get("MAKE", "make"), *words, str(folder / program.name)]
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     environ = os.environ | {"LC_ALL": "C"}  # what it says of memory and disk is looked for below
-    try:
-        made = subprocess.run(command, cwd=cmdstan, env=environ, text=True, errors="replace", **pipes)
-    except OSError as error:
-        raise StanError(f"Stan accepts {program.source}, but {error}: is `make` installed?") from None
+    made = subprocess.run(command, cwd=cmdstan, env=environ, text=True, errors="replace", **pipes)
     if made.returncode:
         raise _failure(program, made.stdout.replace(f"{folder}/", ""), made.returncode, header, cmdstan)
 

@@ -22,19 +22,18 @@ models, for tests and for pages that want to set them:
     What the figure says of the path.
 """
 
-from pathlib import Path
-
 import bokeh.layouts
 import bokeh.models
 import numpy as np
 from scipy.optimize import brentq
 from scipy.special import erf
 
-from helpers.figures.parts import log_slider, panel, wrap
-from helpers.plots import COLORS
+from helpers.figures.parts import log_slider, panel, script, source, words, wrap
+from helpers.plots import COLORS, SHADES
 
 MOVES = 60
 LIMIT = 1000  # Stan's: beyond this energy error a path is divergent
+BREAK = {"marker": "x", "size": 14, "line_width": 3, "color": COLORS[5]}  # where a path breaks off
 SHOWN = (1e-5, 1e5)  # energy errors outside are drawn at these
 # momenta of x (or z) and of log τ; with this seed the first path stays in the frame
 KICKS = np.random.default_rng(seed=2865).normal(size=(100, 2)).round(3)
@@ -120,14 +119,26 @@ def walk(noncentered: bool = False) -> bokeh.models.LayoutDOM:
         labels=["centered", "noncentered"], active=int(noncentered), name="walk.form", width=200
     )
     again = bokeh.models.Button(label="kick again", name="walk.again", width=100)
-    kick = bokeh.models.ColumnDataSource({"number": [0]}, name="walk.kick")
-
-    walked, broken, words = _report(leapfrog(10**step.value, 10**start.value, KICKS[0], noncentered))
-    path = bokeh.models.ColumnDataSource(walked, name="walk.path")
-    end = bokeh.models.ColumnDataSource(broken, name="walk.break")
-    text = bokeh.models.Div(
-        text=words, name="walk.text", sizing_mode="stretch_width", html_attributes={"aria-live": "polite"}
+    kick = source("walk.kick", {"number": [0]})
+    walked, broken, said = _report(leapfrog(10**step.value, 10**start.value, KICKS[0], noncentered))
+    path, end = source("walk.path", walked), source("walk.break", broken)
+    text = words(said, "walk.text")
+    left, hills = _draw_path(path, end, noncentered)
+    right = _draw_errors(path, end)
+    script(
+        __file__, [(step, "value"), (start, "value"), (form, "active"), (kick, "data")],
+        step=step, start=start, form=form, kick=kick, kicks=KICKS.tolist(), path=path, end=end, text=text,
+        hills=hills, frames=FRAMES, axis=left.xaxis[0], x_range=left.x_range, y_range=left.y_range,
+    )  # fmt: skip
+    more = f"kick.data = {{number: [(kick.data.number[0] + 1) % {len(KICKS)}]}}"
+    again.js_on_event("button_click", bokeh.models.CustomJS(args={"kick": kick}, code=more))
+    return bokeh.layouts.column(
+        wrap(form, again), wrap(step, start), text, wrap(left, right), sizing_mode="stretch_width"
     )
+
+
+def _draw_path(path, end, noncentered: bool) -> tuple[bokeh.plotting.figure, list]:
+    """Draw the path over the hill of either form, of which one is seen."""
     frame = FRAMES[noncentered]
     left = panel(
         x_range=bokeh.models.Range1d(**frame["x"]), y_range=bokeh.models.Range1d(**frame["y"]),
@@ -139,7 +150,6 @@ def walk(noncentered: bool = False) -> bokeh.models.LayoutDOM:
     ]
     for i, hill in enumerate(hills):
         hill.name, hill.visible = f"walk.hill.{i}", i == noncentered
-    marks = {"size": 9, "line_width": 2, "color": COLORS[5]}
     left.line("x", "log_tau", source=path, color="black", line_width=1)
     left.scatter("x", "log_tau", source=path, color="black", size=4)
     start_at = bokeh.models.CDSView(filter=bokeh.models.IndexFilter([0]))
@@ -148,8 +158,12 @@ def walk(noncentered: bool = False) -> bokeh.models.LayoutDOM:
         line_width=2,
     )  # fmt: skip
     left.segment("x", "log_tau", "to_x", "to_log_tau", source=end, color=COLORS[5], line_width=2)
-    left.scatter("x", "log_tau", source=end, marker="x", **marks | {"size": 14, "line_width": 3})
+    left.scatter("x", "log_tau", source=end, **BREAK)
+    return left, hills
 
+
+def _draw_errors(path, end) -> bokeh.plotting.figure:
+    """Draw the energy error after every move, and from where on Stan calls a path divergent."""
     right = panel(
         x_range=(-1, MOVES + 1), y_range=(SHOWN[0] / 2, SHOWN[1] * 4), y_axis_type="log",
         x_axis_label="move", y_axis_label="energy error",
@@ -165,24 +179,8 @@ def walk(noncentered: bool = False) -> bokeh.models.LayoutDOM:
     )  # fmt: skip
     right.line("move", "size", source=path, color="black", line_width=1)
     right.scatter("move", "size", source=path, color="black", size=4)
-    right.scatter("move", "error", source=end, marker="x", **marks | {"size": 14, "line_width": 3})
-
-    code = Path(__file__).with_suffix(".js").read_text("utf-8")
-    args = {
-        "step": step, "start": start, "form": form, "kick": kick, "kicks": KICKS.tolist(),
-        "path": path, "end": end, "text": text, "hills": hills, "frames": FRAMES,
-        "axis": left.xaxis[0], "x_range": left.x_range, "y_range": left.y_range,
-    }  # fmt: skip
-    update = bokeh.models.CustomJS(args=args, code=code)
-    step.js_on_change("value", update)
-    start.js_on_change("value", update)
-    form.js_on_change("active", update)
-    kick.js_on_change("data", update)
-    more = f"kick.data = {{number: [(kick.data.number[0] + 1) % {len(KICKS)}]}}"
-    again.js_on_event("button_click", bokeh.models.CustomJS(args={"kick": kick}, code=more))
-    return bokeh.layouts.column(
-        wrap(form, again), wrap(step, start), text, wrap(left, right), sizing_mode="stretch_width"
-    )
+    right.scatter("move", "error", source=end, **BREAK)
+    return right
 
 
 def _report(path: dict) -> tuple[dict, dict, str]:
@@ -217,7 +215,7 @@ def _hills() -> list[dict]:
 
     hills = []
     for slant in (1, 0):
-        hill = {"x": [], "y": [], "color": ["#e3eff7", "#bcdaec", "#86bbdc"]}
+        hill = {"x": [], "y": [], "color": SHADES}
         for share in (0.99, 0.9, 0.5):
             c = brentq(lambda c, share=share: held(c) - share, -4, 100) if slant else -np.log(1 - share)
             bottom, top = 9 * (np.array([-1, 1]) * np.sqrt(slant + 2 * c / 9) - slant)

@@ -25,7 +25,6 @@ for tests and for pages that want to set them:
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
-from pathlib import Path
 
 import bokeh.layouts
 import bokeh.models
@@ -36,10 +35,11 @@ import polars as pl
 from helpers.data import stan_data
 from helpers.exact import exact_posterior
 from helpers.exact.passes import Tree
-from helpers.figures.parts import tau_grid, tau_slider, wrap
+from helpers.figures.parts import script, source, tau_grid, tau_slider, words, wrap
 from helpers.inputs import column_names
-from helpers.plots import COLORS, tree_layout
+from helpers.plots import COLORS, GREY
 from helpers.priors import read_prior
+from helpers.tree_plot import tree_layout
 
 DISC = 36  # diameter in pixels of a leaf that has all the weight
 MOST = 100  # nodes: the table grows with the square of their number, and more are no picture
@@ -114,58 +114,66 @@ def nested(
     if tree.nodes > MOST:
         raise ValueError(f"the tree has {tree.nodes} nodes: choose a part of it, with at most {MOST}")
     exact = exact_posterior(data, prior, values)
-    (prior_mean, _), _, _ = read_prior(prior, 1)
     sigma, (tau, start) = exact.mean("sigma"), tau_grid(exact.quantile("tau", 0.5), per_decade=8)
     table = np.array([weights(data, one, sigma, prior, values) for one in tau])
-    level = np.repeat(np.arange(tree.K + 1), tree.sizes)
-    # 0, own, if all nodes between a leaf and the population that may be shared are; tree.K, if none is
-    shared = _shared(tree)
-    kin = np.where(shared == level[:, None], 0, tree.K - shared)
+    level, kin = np.repeat(np.arange(tree.K + 1), tree.sizes), _kin(tree)
+    own = tree.mean[:, 0] + tree.shift
+    placed, discs, options = _drawn(labelled, levels, [name for name in exact.names if name[:5] == "theta"])
+    first = len(level) - len(own) + int(abs(own - tree.shift).argmax())
+    weight = table[start, first]
+    leaves, totals = _shares(tree, levels, discs, weight, kin[first])
+    leaves, totals = source("nested.leaves", leaves), source("nested.totals", totals)
+    nodes = source("nested.nodes", placed)
+    ring = source("nested.ring", {name: [placed[name][first]] for name in ("x", "y")})
+    (prior_mean, _), _, _ = read_prior(prior, 1)
+    text = words(
+        f"Given τ, {options[first][1]} has the mean {weight @ np.r_[own, prior_mean]:.2f} a.u. "
+        f"Its own cells average {own[first - len(level)]:.2f} a.u.",
+        "nested.text",
+        render_as_text=True,  # a label may hold what HTML would take for its own
+    )
+    slider, node = _controls(tau, start, options, options[first][0], nodes)
+    script(
+        __file__, [(slider, "value"), (node, "value")],
+        node=node, slider=slider, nodes=nodes, ring=ring, leaves=leaves, totals=totals, text=text,
+        table=table.astype(np.float32), kin=kin.tolist(), level=level.tolist(), prior_mean=prior_mean,
+        disc=DISC,
+    )  # fmt: skip
+    return bokeh.layouts.column(
+        wrap(node, slider), text, _tree(nodes, ring, leaves, levels), _bars(totals),
+        sizing_mode="stretch_width",
+    )  # fmt: skip
+
+
+def _kin(tree: Tree) -> np.ndarray:
+    """Say of every node and leaf how near they are: 0, own cells, up to K, of another group of level 1."""
+    shared, level = _shared(tree), np.repeat(np.arange(tree.K + 1), tree.sizes)
+    # own, if all nodes between a leaf and the population that may be shared are
+    return np.where(shared == level[:, None], 0, tree.K - shared)
+
+
+def _shares(tree: Tree, levels: list[str], discs: list, weight: np.ndarray, kin: np.ndarray) -> tuple:
+    """Make the table of the leaves, and that of what all leaves of one kind of kin weigh together."""
     kinds = ["own cells", *(f"same {one}" for one in levels[-2::-1]), f"another {levels[0]}", "prior of θ"]
     same = [color for color, _ in zip(cycle([COLORS[4], COLORS[2], COLORS[3]]), levels[1:], strict=False)]
-    colors = [COLORS[0], *same, COLORS[1], "#999999"]
+    colors = [COLORS[0], *same, COLORS[1], GREY]
+    leaves = {"x": discs, "number": np.arange(1, len(kin) + 1), "own": tree.mean[:, 0] + tree.shift}
+    leaves |= {"n": tree.precision[:, 0], "weight": weight[:-1], "size": DISC * np.sqrt(weight[:-1])}
+    leaves |= {"kin": [kinds[k] for k in kin], "color": [colors[k] for k in kin]}
+    sums = [weight[:-1][kin == k].sum() for k in range(tree.K + 1)] + [weight[-1]]
+    share = [f"{100 * x:.1f}%" if x else "–" for x in sums]  # a sum of no weights is exactly 0
+    return leaves, {"kin": kinds, "weight": sums, "share": share, "color": colors}
 
-    own, n = tree.mean[:, 0] + tree.shift, tree.precision[:, 0]
-    nodes, discs, options = _drawn(labelled, levels, [name for name in exact.names if name[:5] == "theta"])
-    first = len(level) - len(own) + int(abs(own - tree.shift).argmax())
+
+def _controls(tau: np.ndarray, start: int, options: list, value: str, nodes) -> tuple:
+    """Make the slider and the menu; a tap on a node chooses as the menu does."""
     node = bokeh.models.Select(
-        title="node", options=options, value=options[first][0], name="nested.node",
+        title="node", options=options, value=value, name="nested.node",
         sizing_mode="stretch_width", min_width=240, max_width=300,
     )  # fmt: skip
     slider = tau_slider(tau, start, name="nested.slider")
     slider.tags = tau.tolist()
-
-    weight = table[start, first]
-    leaves = {"x": discs, "number": np.arange(1, len(own) + 1), "own": own, "n": n, "weight": weight[:-1]}
-    leaves |= {"size": DISC * np.sqrt(weight[:-1]), "kin": [kinds[k] for k in kin[first]]}
-    leaves |= {"color": [colors[k] for k in kin[first]]}
-    sums = [weight[:-1][kin[first] == k].sum() for k in range(tree.K + 1)] + [weight[-1]]
-    share = [f"{100 * x:.1f}%" if x else "–" for x in sums]  # a sum of no weights is exactly 0
-    totals = {"kin": kinds, "weight": sums, "share": share, "color": colors}
-    leaves = bokeh.models.ColumnDataSource(leaves, name="nested.leaves")
-    totals = bokeh.models.ColumnDataSource(totals, name="nested.totals")
-    nodes = bokeh.models.ColumnDataSource(nodes, name="nested.nodes")
-    ring = bokeh.models.ColumnDataSource(
-        {name: [nodes.data[name][first]] for name in ("x", "y")}, name="nested.ring"
-    )
-    mean = weight @ np.r_[own, prior_mean]
-    text = bokeh.models.Div(
-        text=f"Given τ, {options[first][1]} has the mean {mean:.2f} a.u. "
-        f"Its own cells average {own[first - len(level)]:.2f} a.u.",
-        name="nested.text",
-        render_as_text=True,  # a label may hold what HTML would take for its own
-        sizing_mode="stretch_width",
-        html_attributes={"aria-live": "polite"},
-    )
-    args = {
-        "node": node, "slider": slider, "nodes": nodes, "ring": ring, "leaves": leaves, "totals": totals,
-        "text": text, "table": table.astype(np.float32), "kin": kin.tolist(), "level": level.tolist(),
-        "prior_mean": prior_mean, "disc": DISC,
-    }  # fmt: skip
-    update = bokeh.models.CustomJS(args=args, code=Path(__file__).with_suffix(".js").read_text("utf-8"))
-    slider.js_on_change("value", update)
-    node.js_on_change("value", update)
-    # a tap chooses as the menu does; it leaves nothing selected, so that the next tap is not taken to undo it
+    # it leaves nothing selected, so that the next tap is not taken to undo it
     choose = """
 const [i] = nodes.selected.indices
 if (i != null) {
@@ -175,13 +183,7 @@ if (i != null) {
     nodes.selected.js_on_change(
         "indices", bokeh.models.CustomJS(args={"nodes": nodes, "node": node}, code=choose)
     )
-    return bokeh.layouts.column(
-        wrap(node, slider),
-        text,
-        _tree(nodes, ring, leaves, levels),
-        _bars(totals),
-        sizing_mode="stretch_width",
-    )
+    return slider, node
 
 
 def _shared(tree: Tree) -> np.ndarray:
@@ -237,7 +239,7 @@ def _tree(nodes, ring, leaves, levels: list[str]) -> bokeh.plotting.figure:
     p.yaxis.major_label_overrides = dict(enumerate(["weight", *levels[::-1], "population"]))
     p.yaxis.major_tick_line_color = p.yaxis.axis_line_color = p.outline_line_color = None
     p.xaxis.visible = p.grid.visible = False
-    edges = p.segment("parent_x", "parent_y", "x", "y", color="#999999", source=nodes)
+    edges = p.segment("parent_x", "parent_y", "x", "y", color=GREY, source=nodes)
     p.segment("x", 0, "x", 1, color="#dddddd", source=leaves)
     discs = p.scatter("x", 0, size="size", color="color", source=leaves)
     p.scatter("x", "y", size=23, color="black", source=ring)

@@ -30,8 +30,6 @@ figure needs no kernel. Names of models, for tests and for pages that want to se
     What the figure says of the cloud.
 """
 
-from pathlib import Path
-
 import bokeh.layouts
 import bokeh.models
 import bokeh.plotting
@@ -41,14 +39,13 @@ from scipy.special import ndtri
 
 from helpers.data import stan_data
 from helpers.exact import ExactPosterior, exact_posterior
-from helpers.figures.parts import panel, wrap
-from helpers.plots import COLORS
+from helpers.figures.parts import panel, script, slider, source, words, wrap
+from helpers.plots import COLORS, SHADES
 
 SIZES = [1, 2, 4, 8, 16, 32, 64]  # measurements in each group
 GROUPS, PARENT, TAU = 20, 10.0, 0.4
 GROUP = 11  # in the middle
 CELLS = 140  # of the image, each way
-SHADES = ["#e3eff7", "#bcdaec", "#86bbdc"]  # 99%, 90%, 50%
 PROGRAMS = ("centered", "noncentered")
 
 
@@ -157,38 +154,48 @@ def weight(table: pl.DataFrame | None = None) -> bokeh.models.LayoutDOM:
     tables = [_table(n) for n in SIZES]
     w, place = 1.0, 1
     cloud, first = _cloud(w, tables[place]), tables[place]
-    style = {"sizing_mode": "stretch_width", "min_width": 240, "max_width": 400, "margin": (5, 12)}
-    dial = bokeh.models.Slider(
-        title="weight w, from noncentered to centered",
-        start=0,
-        end=1,
-        step=0.05,
-        value=w,
-        name="weight.w",
-        **style,
-    )
-    shown = bokeh.models.CustomJSTickFormatter(code="return String(2 ** tick)")
-    size = bokeh.models.Slider(
-        title="measurements in each group, n", start=0, end=len(SIZES) - 1, step=1, value=place,
-        name="weight.size", format=shown, **style,
-    )  # fmt: skip
-    text = bokeh.models.Div(
-        text=_words(w, first), name="weight.text", sizing_mode="stretch_width",
-        html_attributes={"aria-live": "polite"},
-    )  # fmt: skip
-
-    reach = cloud["x"][-1] + (cloud["x"][1] - cloud["x"][0]) / 2
-    step = first["log_tau"][1] - first["log_tau"][0]
-    bottom, height = first["log_tau"][0] - step / 2, CELLS * step
+    dial, size = _controls(w, place)
+    text = words(_words(w, first), "weight.text")
     rows = _source("rows", {name: cloud[name] for name in ("log_tau", "density", "mean", "sd")})
-    image = {"image": [cloud["image"]], "x": [-reach], "y": [bottom], "dw": [2 * reach], "dh": [height]}
-    image = _source("cloud", image)
     at_ends = np.array(first["width"]) * np.exp((w - 1) * np.array(first["ends"]))
     bars = _source("bars", {"log_tau": first["ends"], "left": (-at_ends).tolist(), "right": at_ends.tolist()})
     weights = np.linspace(0, 1, 21)
     curve = _source("curve", {"w": weights, "ratio": _ratio(weights, first)})
     now = _source("now", {"w": [w], "ratio": [float(_ratio(w, first))]})
+    left, image = _draw_cloud(cloud, bars)
+    right, here = [_draw_ratio(curve, now)], None
+    if measured is not None:
+        here = bokeh.models.Span(
+            location=SIZES[place], dimension="height", line_width=8, line_alpha=0.2, name="weight.here"
+        )
+        right.append(_bill(measured, here))
+    script(
+        __file__, [(dial, "value"), (size, "value")],
+        weight=dial, size=size, tables=tables, rows=rows, cloud=image, bars=bars, curve=curve, now=now,
+        here=here, text=text, x_range=left.x_range, y_range=left.y_range,
+    )  # fmt: skip
+    beside = bokeh.layouts.column(right, sizing_mode="stretch_width", min_width=280, max_width=400)
+    return bokeh.layouts.column(wrap(dial, size), text, wrap(left, beside), sizing_mode="stretch_width")
 
+
+def _controls(w: float, place: int) -> tuple[bokeh.models.Slider, bokeh.models.Slider]:
+    """Make the sliders of the weight and of the size of groups."""
+    style = {"sizing_mode": "stretch_width", "min_width": 240, "max_width": 400, "margin": (5, 12)}
+    dial = bokeh.models.Slider(
+        title="weight w, from noncentered to centered", start=0, end=1, step=0.05, value=w, name="weight.w",
+        **style,
+    )  # fmt: skip
+    title = "measurements in each group, n"
+    return dial, slider(title, "weight.size", "return String(2 ** tick)", 0, len(SIZES) - 1, 1, place)
+
+
+def _draw_cloud(cloud: dict, bars) -> tuple[bokeh.plotting.figure, bokeh.models.ColumnDataSource]:
+    """Draw the cloud, and its width at the ends of the central 90% of τ."""
+    reach = cloud["x"][-1] + (cloud["x"][1] - cloud["x"][0]) / 2
+    step = cloud["log_tau"][1] - cloud["log_tau"][0]
+    bottom, height = cloud["log_tau"][0] - step / 2, CELLS * step
+    image = {"image": [cloud["image"]], "x": [-reach], "y": [bottom], "dw": [2 * reach], "dh": [height]}
+    image = _source("cloud", image)
     left = panel(
         x_range=bokeh.models.Range1d(-reach, reach), y_range=bokeh.models.Range1d(bottom, bottom + height),
         x_axis_label="x − w · parent, for one group", y_axis_label="log τ",
@@ -200,7 +207,11 @@ def weight(table: pl.DataFrame | None = None) -> bokeh.models.LayoutDOM:
     )  # fmt: skip
     left.hspan("log_tau", source=bars, line_color="black", line_dash="dashed")
     left.segment("left", "log_tau", "right", "log_tau", source=bars, line_color="black", line_width=4)
+    return left, image
 
+
+def _draw_ratio(curve, now) -> bokeh.plotting.figure:
+    """Draw how far from round the cloud is, for every weight."""
     top = panel(
         height=170, x_range=(-0.05, 1.05), y_range=(0.4, 25), y_axis_type="log",
         x_axis_label="weight w", y_axis_label="upper / lower width",
@@ -209,28 +220,11 @@ def weight(table: pl.DataFrame | None = None) -> bokeh.models.LayoutDOM:
     top.line([-0.05, 1.05], [1, 1], color="black", line_dash="dashed")
     top.line("w", "ratio", source=curve, color="black", line_width=2)
     top.scatter("w", "ratio", source=now, size=12, fill_color="white", line_color="black", line_width=3)
-    right, here = [top], None
-    if measured is not None:
-        here = bokeh.models.Span(
-            location=SIZES[place], dimension="height", line_width=8, line_alpha=0.2, name="weight.here"
-        )
-        right.append(_bill(measured, here))
-
-    code = Path(__file__).with_suffix(".js").read_text("utf-8")
-    args = {
-        "weight": dial, "size": size, "tables": tables, "rows": rows, "cloud": image, "bars": bars,
-        "curve": curve, "now": now, "here": here, "text": text,
-        "x_range": left.x_range, "y_range": left.y_range,
-    }  # fmt: skip
-    update = bokeh.models.CustomJS(args=args, code=code)
-    dial.js_on_change("value", update)
-    size.js_on_change("value", update)
-    beside = bokeh.layouts.column(right, sizing_mode="stretch_width", min_width=280, max_width=400)
-    return bokeh.layouts.column(wrap(dial, size), text, wrap(left, beside), sizing_mode="stretch_width")
+    return top
 
 
 def _source(name: str, data: dict) -> bokeh.models.ColumnDataSource:
-    return bokeh.models.ColumnDataSource(data, name=f"weight.{name}")
+    return source(f"weight.{name}", data)
 
 
 def _measured(table: pl.DataFrame) -> pl.DataFrame:

@@ -1,5 +1,7 @@
 """What figures that move share: panels that fit a phone, and rows that wrap when the column is narrow."""
 
+from pathlib import Path
+
 import bokeh.layouts
 import bokeh.models
 import bokeh.plotting
@@ -27,22 +29,47 @@ def wrap(*children: bokeh.models.LayoutDOM) -> bokeh.models.Row:
     return bokeh.layouts.row(*children, sizing_mode="stretch_width", spacing=14, stylesheets=[style])
 
 
-def log_slider(title: str, start: float, end: float, value: float, name: str) -> bokeh.models.Slider:
-    """Make a slider of a logarithm to base 10 that shows the number itself."""
-    shown = bokeh.models.CustomJSTickFormatter(code="return String(Number((10 ** tick).toPrecision(2)))")
+def script(module: str, models: list[tuple[bokeh.models.Model, str]], **args) -> None:
+    """Run the script beside a module whenever a property of one of some models changes.
+
+    `module` is the module's ``__file__``; `args` are what the script knows by these names.
+    """
+    update = bokeh.models.CustomJS(args=args, code=Path(module).with_suffix(".js").read_text("utf-8"))
+    for model, what in models:
+        model.js_on_change(what, update)
+
+
+def words(text: str, name: str, **options) -> bokeh.models.Div:
+    """Make a text that changes: who cannot see it is told so."""
+    said = {"sizing_mode": "stretch_width", "html_attributes": {"aria-live": "polite"}}
+    return bokeh.models.Div(text=text, name=name, **said | options)
+
+
+def source(name: str, data: dict) -> bokeh.models.ColumnDataSource:
+    """Make a data source that has a name."""
+    return bokeh.models.ColumnDataSource(data, name=name)
+
+
+def slider(title: str, name: str, shown: str, start, end, step, value, **args) -> bokeh.models.Slider:
+    """Make a slider whose value is written as the JavaScript `shown` has it; `args` are what that knows."""
     return bokeh.models.Slider(
         title=title,
         start=start,
         end=end,
-        step=0.05,
+        step=step,
         value=value,
-        format=shown,
+        format=bokeh.models.CustomJSTickFormatter(args=args, code=shown),
         name=name,
         margin=(5, 12),  # room for the handle at either end
         sizing_mode="stretch_width",
         min_width=240,
         max_width=400,
     )
+
+
+def log_slider(title: str, start: float, end: float, value: float, name: str) -> bokeh.models.Slider:
+    """Make a slider of a logarithm to base 10 that shows the number itself."""
+    return slider(title, name, "return String(Number((10 ** tick).toPrecision(2)))", start, end, 0.05, value)
 
 
 def tau_grid(median: float, per_decade: int) -> tuple[np.ndarray, int]:
@@ -56,17 +83,5 @@ def tau_grid(median: float, per_decade: int) -> tuple[np.ndarray, int]:
 
 def tau_slider(tau: np.ndarray, start: int, name: str) -> bokeh.models.Slider:
     """Make a slider over the places of an array of τ, from 0, that shows τ itself to two digits."""
-    code = "return String(Number(tau[Math.round(tick)].toPrecision(2)))"
-    return bokeh.models.Slider(
-        title="τ (a.u.)",
-        start=0,
-        end=len(tau) - 1,
-        step=1,
-        value=start,
-        format=bokeh.models.CustomJSTickFormatter(args={"tau": tau.tolist()}, code=code),
-        name=name,
-        margin=(5, 12),  # room for the handle at either end
-        sizing_mode="stretch_width",
-        min_width=240,
-        max_width=400,
-    )
+    shown = "return String(Number(tau[Math.round(tick)].toPrecision(2)))"
+    return slider("τ (a.u.)", name, shown, 0, len(tau) - 1, 1, start, tau=tau.tolist())

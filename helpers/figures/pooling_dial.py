@@ -21,7 +21,6 @@ models, for tests and for pages that want to set them:
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import bokeh.layouts
 import bokeh.models
@@ -29,8 +28,8 @@ import numpy as np
 
 from helpers.exact import exact_posterior
 from helpers.exact.passes import Tree
-from helpers.figures.parts import panel, tau_grid, tau_slider, wrap
-from helpers.plots import COLORS
+from helpers.figures.parts import panel, script, source, tau_grid, tau_slider, words, wrap
+from helpers.plots import COLORS, GREY
 
 WIDTH = 1.6  # a bar reaches so many sds to either side: 89% of a normal distribution
 
@@ -67,32 +66,34 @@ def pooling(data: Mapping, prior: Mapping | None = None) -> bokeh.models.LayoutD
     slider = tau_slider(tau, start, name="pooling.slider")
     now = {"mean": mean[start], "sd": sd[start]}
     now |= {"low": mean[start] - WIDTH * sd[start], "high": mean[start] + WIDTH * sd[start]}
-    colonies = bokeh.models.ColumnDataSource(leaves | now, name="pooling.colonies")
-    line = bokeh.models.ColumnDataSource(curve, name="pooling.curve")
-    below = {name: column[: start + 1] for name, column in curve.items()}
-    below = bokeh.models.ColumnDataSource(below, name="pooling.below")
-    mark = {name: curve[name][[start]] for name in ("tau", "density")}
-    mark = bokeh.models.ColumnDataSource(mark, name="pooling.now")
-    text = bokeh.models.Div(
-        text=_words(tau[start], curve["cdf"][start]),
-        name="pooling.text",
-        sizing_mode="stretch_width",
-        html_attributes={"aria-live": "polite"},
-    )
-
+    colonies, line = source("pooling.colonies", leaves | now), source("pooling.curve", curve)
+    below = source("pooling.below", {name: column[: start + 1] for name, column in curve.items()})
+    mark = source("pooling.now", {name: curve[name][[start]] for name in ("tau", "density")})
+    text = words(_words(tau[start], curve["cdf"][start]), "pooling.text")
     own = leaves["own"]
     ends = [(mean - WIDTH * sd).min(), (mean + WIDTH * sd).max(), own.min(), own.max()]
-    margin = 0.03 * (max(ends) - min(ends))
+    left, right = _draw_leaves(colonies, bands, pooled, ends), _draw_curve(curve, line, below, mark)
+    script(
+        __file__, [(slider, "value")],
+        slider=slider, colonies=colonies, curve=line, below=below, now=mark, text=text,
+        means=mean.astype(np.float32), sds=sd.astype(np.float32), width=WIDTH,
+    )  # fmt: skip
+    return bokeh.layouts.column(slider, text, wrap(left, right), sizing_mode="stretch_width")
+
+
+def _draw_leaves(colonies, bands: list, pooled: float, ends: list) -> bokeh.plotting.figure:
+    """Draw the mean of every leaf with its bar, and the average of its own measurements."""
+    leaves, margin = len(colonies.data["own"]), 0.03 * (max(ends) - min(ends))
     left = panel(
-        height=90 + 20 * len(own),
-        x_range=(min(ends) - margin, max(ends) + margin), y_range=(len(own) + 0.7, 0.3),
+        height=90 + 20 * leaves,
+        x_range=(min(ends) - margin, max(ends) + margin), y_range=(leaves + 0.7, 0.3),
         x_axis_label="mean of the colony, given τ (a.u.)", y_axis_label="colony, numbered as in Stan",
     )  # fmt: skip
     left.grid.visible = False
-    left.yaxis.ticker = leaves["number"].tolist()
+    left.yaxis.ticker = colonies.data["number"].tolist()
     left.yaxis.major_tick_line_color = None
     for first, last in bands[::2]:
-        band = {"bottom": last + 0.5, "top": first - 0.5, "fill_color": "#999999", "fill_alpha": 0.12}
+        band = {"bottom": last + 0.5, "top": first - 0.5, "fill_color": GREY, "fill_alpha": 0.12}
         left.add_layout(bokeh.models.BoxAnnotation(**band, line_color=None, level="underlay"))
     dashes = {"dimension": "height", "line_dash": "dashed", "level": "underlay"}
     left.add_layout(bokeh.models.Span(location=pooled, **dashes))
@@ -102,7 +103,12 @@ def pooling(data: Mapping, prior: Mapping | None = None) -> bokeh.models.LayoutD
         "own", "number", source=colonies, marker="diamond", size="size", line_color="black", fill_color=None,
         line_width=1.5,
     )  # fmt: skip
+    return left
 
+
+def _draw_curve(curve: dict, line, below, mark) -> bokeh.plotting.figure:
+    """Draw the posterior of τ, and where the slider is."""
+    tau = curve["tau"]
     right = panel(
         height=300, x_axis_type="log", x_range=(tau[0] / 1.2, tau[-1] * 1.2), x_axis_label="τ (a.u.)",
         y_range=(0, 1.1 * curve["density"].max()), y_axis_label="exact p(τ | data), per factor of ten",
@@ -113,12 +119,7 @@ def pooling(data: Mapping, prior: Mapping | None = None) -> bokeh.models.LayoutD
     right.line("tau", "density", source=line, color=COLORS[5], line_width=3)
     right.segment("tau", 0, "tau", "density", source=mark, color="black", line_width=2)
     right.scatter("tau", "density", source=mark, color="black", size=10)
-
-    code = Path(__file__).with_suffix(".js").read_text("utf-8")
-    args = {"slider": slider, "colonies": colonies, "curve": line, "below": below, "now": mark, "text": text}
-    args |= {"means": mean.astype(np.float32), "sds": sd.astype(np.float32), "width": WIDTH}
-    slider.js_on_change("value", bokeh.models.CustomJS(args=args, code=code))
-    return bokeh.layouts.column(slider, text, wrap(left, right), sizing_mode="stretch_width")
+    return right
 
 
 def _leaves(data: Mapping, exact, tau: np.ndarray) -> tuple[dict, list, float, np.ndarray, np.ndarray]:

@@ -33,8 +33,8 @@ import numpy as np
 import xarray as xr
 
 from helpers.exact import exact_posterior
-from helpers.figures.parts import panel, wrap
-from helpers.plots import COLORS, darker
+from helpers.figures.parts import panel, source, wrap
+from helpers.plots import COLORS, FUNNEL, GREY, darker
 from helpers.tree import draws, tree_data
 
 BELOW = 0.1  # P(τ < 0.1) tells whether the neck is there
@@ -101,6 +101,13 @@ def sampling(
         name="sampling.start",
         sizing_mode="stretch_width",
     )
+    top, *below = _draw(table, chains)
+    return bokeh.layouts.column(text, top, wrap(*below), sizing_mode="stretch_width")
+
+
+def _draw(table: dict, chains: int) -> list[bokeh.plotting.figure]:
+    """Draw the trace of τ, and τ against θ and against how far a node lies from its parent."""
+    length = len(table["tau"]) // chains
     trace = {
         "draw": [np.arange(1, length + 1, dtype=np.float32)] * chains,
         "tau": list(table["tau"].reshape(chains, length)),
@@ -108,31 +115,24 @@ def sampling(
     }
     crosses = {key: table[key][table["divergent"] == 1] for key in ("theta", "offset", "tau")}
     offsets = {"offset": table.pop("offset"), "tau": table["tau"]}
-    trace, table, offsets, crosses = (
-        bokeh.models.ColumnDataSource(columns, name=f"sampling.{name}")
-        for name, columns in [
-            ("trace", trace), ("draws", table), ("offsets", offsets), ("divergent", crosses),
-        ]
-    )  # fmt: skip
-
-    axes = {"y_axis_type": "log", "y_range": (3e-4, 3), "y_axis_label": "τ (a.u.)"}
+    named = {"trace": trace, "draws": table, "offsets": offsets, "divergent": crosses}
+    trace, table, offsets, crosses = (source(f"sampling.{name}", data) for name, data in named.items())
+    axes = {"y_axis_type": "log", "y_range": FUNNEL["tau"], "y_axis_label": "τ (a.u.)"}
     top = panel(
         240, x_range=bokeh.models.Range1d(0, length), name="sampling.panel",
         x_axis_label="draw (on grey, up to 0: warm-up)", **axes,
     )  # fmt: skip
     top.max_width = 814  # of the two below it
-    top.add_layout(
-        bokeh.models.BoxAnnotation(right=0, fill_color="#999999", fill_alpha=0.25, line_color=None)
-    )
+    top.add_layout(bokeh.models.BoxAnnotation(right=0, fill_color=GREY, fill_alpha=0.25, line_color=None))
     top.multi_line("draw", "tau", color="color", source=trace, alpha=0.8)
     below = [
-        panel(360, x_range=(9, 12.3), x_axis_label="θ (a.u.)", **axes),
-        panel(360, x_range=(-1.6, 1.6), x_axis_label="θ₁[1] − θ (a.u.)", **axes),
+        panel(360, x_range=FUNNEL["theta"], x_axis_label="θ (a.u.)", **axes),
+        panel(360, x_range=FUNNEL["offset"], x_axis_label="θ₁[1] − θ (a.u.)", **axes),
     ]
     for p, x, dots in zip(below, ("theta", "offset"), (table, offsets), strict=True):
         p.scatter(x, "tau", source=dots, size=4, color=COLORS[0], line_color=None, alpha=0.35)
         p.scatter(x, "tau", source=crosses, size=9, color=darker(COLORS[0]), marker="x", line_width=2)
-    return bokeh.layouts.column(text, top, wrap(*below), sizing_mode="stretch_width")
+    return [top, *below]
 
 
 _LEVELS = ["N", "J_1", "J_2", "J_3", "index_1", "index_2", "index_3", "y"]

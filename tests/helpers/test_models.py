@@ -49,9 +49,10 @@ def test_four_at_once_compile_once_and_leave_the_source_alone(quick, source):
     assert list(source.parent.iterdir()) == [source]
 
 
-def test_an_executable_cut_short_is_compiled_anew(quick, source):
+@pytest.mark.parametrize("spoilt", [b"#!/bin/nothing\n", b"#!/bin/sh\nexit 3\n", b"\x7fELF, cut short"])
+def test_an_executable_that_does_not_start_is_compiled_anew(quick, source, spoilt):
     executable = Path(helpers.stan_model(source).exe_file)
-    executable.write_bytes(b"#!/bin/nothing\n")
+    executable.write_bytes(spoilt)
     assert subprocess.run([helpers.stan_model(source).exe_file, "info"], capture_output=True).returncode == 0
     assert quick.compiles() == 2
 
