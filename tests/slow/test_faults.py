@@ -1,22 +1,23 @@
-"""Compiles and fits go through kills, full disks, folders that are read-only and caches that are spoilt."""
+"""Compiles and fits go through kills, full disks and folders of any name."""
 
+import contextlib
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-import cmdstanpy
 import needs
+import psutil
 import pytest
 from disks import disk  # noqa: F401
-from processes import COURSE, kill, own, python, run, wait_until_nobody_works  # noqa: F401
+from makes import PROGRAM
+from waiting import wait_for
 
-import helpers
-
-PROGRAM = "parameters { real x; } model { x ~ normal(0, 1); }\n"
+COURSE = Path(__file__).parents[2]
 COMPILE = "import sys, helpers; print('begun', flush=True); print(helpers.stan_model(sys.argv[1]).exe_file)"
 FIT = """
 import sys, helpers
@@ -24,6 +25,52 @@ model = helpers.stan_model("funnel")
 fit = model.sample(seed=1, iter_sampling=int(sys.argv[1]), show_progress=False)
 print(fit.draws().shape[:2])
 """
+
+
+@pytest.fixture
+def own(tmp_path):
+    """An environment with empty places for temporary files and for compiled programs."""
+    (tmp_path / "tmp").mkdir()
+    places = {"TMPDIR": tmp_path / "tmp", "STAN_MODEL_CACHE": tmp_path / "cache", "PYTHONPATH": COURSE}
+    return os.environ | {name: str(path) for name, path in places.items()}
+
+
+def python(code, environ, *words, **options):
+    """Start a Python that runs the code."""
+    command = [sys.executable, "-c", code, *map(str, words)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": COURSE}
+    return subprocess.Popen(command, env=environ, **pipes | options)
+
+
+def run(code, environ, *words, **options):
+    """Run the code in a Python; give what it writes."""
+    process = python(code, environ, *words, **options)
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    return out
+
+
+def kill(process, who):
+    """Kill a process, alone or with all that it started."""
+    if who == "all":
+        with contextlib.suppress(ProcessLookupError):  # it has ended just now
+            os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
+    process.communicate()
+
+
+def wait_until_nobody_works(tmp_path):
+    """Wait until no process is left whose temporary files belong below a folder."""
+
+    def at_work():
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if process.environ().get("TMPDIR", "").startswith(str(tmp_path)):
+                    return True
+        return False
+
+    wait_for(lambda: not at_work())
 
 
 @pytest.mark.parametrize("who", ["all", "python only"])
@@ -59,10 +106,8 @@ def test_a_compile_on_a_full_disk_says_so_and_leaves_nothing(tmp_path, own, disk
     own[what] = str(disk.folder / "own") if what == "STAN_MODEL_CACHE" else str(disk.folder)
     disk.resize("300k")
     # before it compiles, and where the room goes meanwhile
-    for code, room in (
-        (COMPILE, 50),
-        (f"import helpers.models; helpers.models.ROOM_TO_COMPILE = 0; {COMPILE}", 0),
-    ):
+    late = f"import helpers.models; helpers.models.ROOM_TO_COMPILE = 0; {COMPILE}"
+    for code, room in ((COMPILE, 50), (late, 0)):
         process = python(code, own, source, preexec_fn=disk.enter)
         assert process.communicate()[1].splitlines()[-1] == (
             f"OSError: no room in {own[what]} to compile tiny.stan: free {room} MB there"
@@ -73,35 +118,8 @@ def test_a_compile_on_a_full_disk_says_so_and_leaves_nothing(tmp_path, own, disk
     assert Path(run(COMPILE, own, source, preexec_fn=disk.enter).split()[1]).name == "tiny"
 
 
-def test_two_cmdstans_side_by_side_have_programs_of_their_own_and_both_work(tmp_path, own):
-    source = tmp_path / "tiny.stan"
-    source.write_text(PROGRAM)
-    real = Path(cmdstanpy.cmdstan_path())
-    second = tmp_path / "cmdstan-2.27.1"
-    second.mkdir()
-    for path in real.iterdir():
-        (second / path.name).symlink_to(path)
-    (second / "makefile").unlink()
-    text = (real / "makefile").read_text()
-    (second / "makefile").write_text(text.replace("CMDSTAN_VERSION := 2.27.0", "CMDSTAN_VERSION := 2.27.1"))
-    log, make = tmp_path / "compiles", tmp_path / "make"
-    make.write_text(f'#!/bin/sh\necho compile >> "{log}"\nexec make "$@"\n')
-    make.chmod(0o755)
-    both = [own | {"CMDSTAN": str(path), "MAKE": str(make)} for path in (real, second)]
-    found = [run(COMPILE, environ, source).split()[1] for environ in both * 2]
-    assert found[:2] == found[2:]
-    assert found[0] != found[1]
-    assert log.read_text().count("compile") == 2
-    for program, environ in zip(found, both, strict=False):
-        fit = (
-            f"import cmdstanpy; m = cmdstanpy.CmdStanModel(exe_file={program!r}); "
-            "print(m.sample(seed=1, show_progress=False).draws().shape)"
-        )
-        assert run(fit, environ).splitlines()[-1] == "(1000, 4, 8)"
-
-
 @needs.namespaces
-def test_a_fit_on_a_full_disk_says_so_in_one_line_and_never_gives_fewer_draws(own, disk):
+def test_a_fit_on_a_full_disk_says_so_and_never_gives_fewer_draws(own, disk):
     own["TMPDIR"] = str(disk.folder)
     del own["STAN_MODEL_CACHE"]
     # all at the same time, so that they take it from each other; the end of a file is hit in many places
@@ -118,73 +136,6 @@ def test_a_fit_on_a_full_disk_says_so_in_one_line_and_never_gives_fewer_draws(ow
         assert process.returncode or size != "100k"
     disk.resize("4M")
     assert run(FIT, own, 1000, preexec_fn=disk.enter).splitlines()[-1] == "(1000, 4)"
-
-
-@pytest.mark.parametrize("end", [1, 10, 300])
-def test_draws_that_were_cut_short_are_never_read(tmp_path, end):
-    fit = helpers.stan_model("funnel").sample(seed=1, show_progress=False, chains=1, iter_sampling=50)
-    whole = Path(fit.runset.csv_files[0]).read_bytes()
-    draws = whole[: whole.index(b"# \n#  Elapsed")]
-    (tmp_path / "funnel_1.csv").write_bytes(draws[:-end])
-    with pytest.raises(ValueError, match=r"(?i)csv"):
-        cmdstanpy.from_csv(str(tmp_path / "funnel_1.csv")).draws()
-
-
-LESSON = """
-import errno, os, sys, polars, helpers
-try:
-    open("x", "w")
-except OSError as error:
-    assert error.errno == errno.EROFS
-else:
-    raise AssertionError("this folder can be written")
-assert os.stat(os.path.expanduser("~")).st_dev != os.stat(".").st_dev
-model = helpers.stan_model("noncentered")
-data, _ = helpers.stan_data(helpers.measurements(), levels=["day", "batch", "colony"], values="y")
-fit = model.sample(data=data, seed=1, chains=2, iter_sampling=200, show_progress=False)
-own = os.path.join(os.path.expanduser("~"), "mine.stan")
-open(own, "w").write(helpers.stan_file("funnel").read_text())
-helpers.stan_model(own)
-print(fit.draws().shape[:2])
-"""
-
-
-@needs.namespaces
-def test_a_read_only_course_and_a_home_on_another_disk_will_do(tmp_path, own, disk):
-    course = tmp_path / "course"
-    for name in ("helpers", "lessons", "stan"):
-        shutil.copytree(COURSE / name, course / name, ignore=shutil.ignore_patterns("__pycache__"))
-    disk.resize("100M")
-    own |= {"HOME": str(disk.folder), "PYTHONPATH": str(course)}
-    own |= {"CMDSTAN": cmdstanpy.cmdstan_path(), "XDG_CACHE_HOME": f"{own['HOME']}/.cache"}
-    del own["STAN_MODEL_CACHE"]
-    disk.run("mount", "--bind", course, course)
-    disk.run("mount", "-o", "remount,bind,ro", course)
-    out = run(LESSON, own, cwd=course / "lessons", preexec_fn=disk.enter)
-    assert out.splitlines()[-1] == "(200, 2)"
-
-
-@pytest.mark.parametrize("spoil", ["cut short", "not executable", "of another machine"])
-def test_a_spoilt_program_in_the_cache_is_compiled_anew(tmp_path, own, spoil):
-    program = Path(helpers.stan_model("funnel").exe_file)
-    entry = tmp_path / "cache" / program.parent.name
-    shutil.copytree(program.parent, entry)
-    spoilt = entry / program.name
-    if spoil == "cut short":
-        os.truncate(spoilt, spoilt.stat().st_size // 2)
-    elif spoil == "not executable":
-        spoilt.chmod(0o644)
-    else:
-        with open(spoilt, "r+b") as file:
-            file.seek(18)  # of an ELF file: the kind of processor
-            file.write(b"\xb7\x00")
-    make = tmp_path / "make"  # puts a good one in its place, and says so
-    make.write_text(f'#!/bin/sh\ntouch {tmp_path}/made\nfor last; do :; done\ncp {program} "$last"\n')
-    make.chmod(0o755)
-    out = run(COMPILE, own | {"MAKE": str(make)}, COURSE / "stan" / "funnel.stan")
-    assert (tmp_path / "made").exists()
-    assert Path(out.split()[1]).read_bytes() == program.read_bytes()
-    assert sorted(path.name for path in entry.iterdir()) == ["funnel", "funnel.stan"]
 
 
 ANYWHERE = """
