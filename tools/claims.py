@@ -11,15 +11,13 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from functools import wraps
 from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
 
 import nbformat
-import numpy as np
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 
@@ -27,7 +25,9 @@ from tools.notebooks import LESSONS, SOLUTION, make_workplace, with_solutions
 
 CLAIMS = "claims"
 REPORT = LESSONS.parent / "_build" / "claims.md"
-FIRST = "from tools.claims import recorder, shift_seeds\nshift_seeds({shift})\nclaim_ = recorder({record!r})"
+FIRST = (
+    "from tools.recording import recorder, shift_seeds\nshift_seeds({shift})\nclaim_ = recorder({record!r})"
+)
 TO_THE_END = "every cell runs"
 
 
@@ -58,31 +58,6 @@ class _Record(ast.NodeTransformer):
         statement = node.msg or ast.Constant(ast.unparse(node.test))
         call = ast.Call(ast.Name("claim_", ast.Load()), [statement, node.test, *values], [])
         return ast.copy_location(ast.Expr(call), node)
-
-
-def recorder(record: str) -> Callable[..., None]:
-    """Return a function that, in the kernel of a lesson, appends what a claim saw to the file `record`."""
-
-    def claim(statement: str, held: object, *values: object) -> None:
-        arrays = [np.asarray(value) for value in values]
-        seen = [[float(a.min()), float(a.max())] for a in arrays if a.dtype.kind in "biuf" and a.size]
-        with open(record, "a", encoding="utf-8") as file:
-            print(json.dumps({"claim": statement, "held": bool(held), "seen": seen}), file=file)
-
-    return claim
-
-
-def shift_seeds(shift: int) -> None:
-    """Add `shift` to the seed of every fit to come; chains run one by one, as lessons fill the cores."""
-    import cmdstanpy
-
-    sample = cmdstanpy.CmdStanModel.sample
-
-    @wraps(sample)  # calibrate looks at its signature
-    def shifted(self, *args, seed: int, **options):
-        return sample(self, *args, seed=seed + shift, **{"parallel_chains": 1} | options)
-
-    cmdstanpy.CmdStanModel.sample = shifted
 
 
 def examine(lesson: Path, shift: int) -> list[dict]:

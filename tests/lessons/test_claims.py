@@ -7,7 +7,7 @@ import re
 import nbformat
 import pytest
 
-from tools import claims
+from tools import claims, recording
 from tools.notebooks import CHECKED, LESSONS, SOLUTION, with_solutions
 
 by_lesson = pytest.mark.parametrize("lesson", sorted(LESSONS.glob("*.md")), ids=lambda path: path.stem)
@@ -125,6 +125,6 @@ def test_every_run_has_seeds_of_its_own(monkeypatch):
         ("other", 2000),
     ]
     monkeypatch.setattr(cmdstanpy, "CmdStanModel", Model)
-    claims.shift_seeds(1000)
+    recording.shift_seeds(1000)
     assert Model().sample({}, seed=11, chains=2) == ({}, 1011, {"chains": 2, "parallel_chains": 1})
     assert "data" in inspect.signature(Model.sample).parameters, "calibrate looks for its options there"
