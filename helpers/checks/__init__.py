@@ -54,7 +54,7 @@ class WrongAnswer(Exception):
     """An answer does not hold; the message says what to look at again, and not what is right."""
 
 
-_CHECKS: dict[str, Callable[[Any], str | None]] = {}
+CHECKS: dict[str, Callable[[Any], str | None]] = {}
 
 
 def exercise(number: str) -> Callable:
@@ -65,7 +65,7 @@ def exercise(number: str) -> Callable:
     """
 
     def register(function: Callable[[Any], str | None]) -> Callable[[Any], str | None]:
-        _CHECKS[number] = function
+        CHECKS[number] = function
         return function
 
     return register
@@ -76,7 +76,7 @@ def exercises() -> tuple[str, ...]:
     """Numbers of all exercises that answer back, in order."""
     for module in pkgutil.iter_modules(__path__):
         importlib.import_module(f"{__name__}.{module.name}")
-    return tuple(sorted(_CHECKS))
+    return tuple(sorted(CHECKS))
 
 
 def check(number: str, answer: Any) -> Verdict:
@@ -111,7 +111,7 @@ def check(number: str, answer: Any) -> Verdict:
         here = [known for known in exercises() if known[:2] == key[:2]] or exercises()
         raise ValueError(f"no exercise {short_repr(number)} answers back; there are {', '.join(here)}")
     try:
-        return Verdict(True, _CHECKS[key](answer) or "")
+        return Verdict(True, CHECKS[key](answer) or "")
     except WrongAnswer as again:
         return Verdict(False, str(again))
     except (TypeError, ValueError, OSError) as error:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from helpers.checks import WrongAnswer
 from helpers.inputs import describe_type, short_repr
 
 
@@ -113,3 +114,18 @@ def function(answer: Any, wanted: str) -> Callable:
     if not callable(answer):
         raise refuse(answer, f"{wanted}, without calling it")
     return answer
+
+
+def refuse_mistakes(fits: Callable[[Any], bool], mistakes: Iterable[tuple[Any, str]]) -> None:
+    """Raise `WrongAnswer` with the hint of the first mistake that an answer fits.
+
+    Parameters
+    ----------
+    fits
+        Takes what a mistake leads to, and says whether the answer is that.
+    mistakes
+        Pairs of what a typical mistake leads to and its hint, the most special first. To add one, add a pair.
+    """
+    for wrong, hint in mistakes:
+        if fits(wrong):
+            raise WrongAnswer(hint)

@@ -85,27 +85,40 @@ def more_cells(answer) -> str:
         return np.allclose(given, other, rtol=0.01)
 
     variance = 3 * tau**2 + sigma**2 / n
-    if is_near(variance):
-        raise WrongAnswer("This is the variance: take its square root.")
-    if is_near(sigma / np.sqrt(n)):
-        raise WrongAnswer("This forgets the tree: the colony, its batch and its day stray from θ, too.")
-    if is_near(np.sqrt((3 * tau**2 + sigma**2) / n)):
-        raise WrongAnswer("This divides all of a cell's variance by n, as if each cell had a day of its own.")
-    if is_near(np.sqrt(3 * tau**2 + sigma**2)):
-        raise WrongAnswer(
-            "This is the standard deviation of a single cell. Which part of it does the mean of n reduce?"
-        )
-    if is_near(np.sqrt(tau**2 + sigma**2 / n)):
-        raise WrongAnswer("Count the steps from θ down to the colony: each has a variance of τ².")
-    if is_near(3 * tau + sigma / np.sqrt(n)):
-        raise WrongAnswer(
-            "Standard deviations do not add up: add the variances, and take the root of the sum."
-        )
+    answers.refuse_mistakes(is_near, _of_cells(n, tau, sigma))
     if not is_near(np.sqrt(variance)):
         raise WrongAnswer(
             "Write down the variance of the colony's mean around θ, and what n cells add to it."
         )
     return "Its square has a part that no number of cells makes smaller. What would?"
+
+
+def _of_cells(n: np.ndarray, tau: np.ndarray, sigma: np.ndarray) -> list[tuple]:
+    """List what is often taken for the standard deviation of a mean of cells, and what is said of it."""
+    variance = 3 * tau**2 + sigma**2 / n
+    return [
+        (variance, "This is the variance: take its square root."),
+        (
+            sigma / np.sqrt(n),
+            "This forgets the tree: the colony, its batch and its day stray from θ, too.",
+        ),
+        (
+            np.sqrt((3 * tau**2 + sigma**2) / n),
+            "This divides all of a cell's variance by n, as if each cell had a day of its own.",
+        ),
+        (
+            np.sqrt(3 * tau**2 + sigma**2),
+            "This is the standard deviation of a single cell. Which part of it does the mean of n reduce?",
+        ),
+        (
+            np.sqrt(tau**2 + sigma**2 / n),
+            "Count the steps from θ down to the colony: each has a variance of τ².",
+        ),
+        (
+            3 * tau + sigma / np.sqrt(n),
+            "Standard deviations do not add up: add the variances, and take the root of the sum.",
+        ),
+    ]
 
 
 @exercise("01.4")
@@ -121,20 +134,8 @@ def own_tree(answer) -> str:
         warnings.simplefilter("always")
         data, _ = stan_data(df.with_columns(pl.lit(0.0).alias(column)), levels, column)
     levels = list(levels)
-    if len(levels) < 2:
-        raise WrongAnswer(
-            "With one level there is no index_1 for nodes: think of something nested, with two or more."
-        )
     sizes = [data[f"J_{k}"] for k in range(1, len(levels) + 1)]
-    for above, name, n in zip([1, *sizes], levels, sizes, strict=False):
-        if n == above:
-            raise WrongAnswer(
-                f"{name!r} adds nothing: each group above it has just one. Add rows, or leave it out."
-            )
-    if sizes[-1] == df.height:
-        raise WrongAnswer(
-            f"{levels[-1]!r} names every row: no group has two measurements. Is it a level at all?"
-        )
+    _add_something(levels, sizes, df.height)
     _points_upwards("index_1", index, above=sizes[0], below=sizes[1])
     if np.array_equal(index, data["index_1"]):
         agreed = f"{sizes[0]} groups of {levels[0]!r}, {sizes[1]} of {levels[1]!r}, and stan_data agrees"
@@ -152,6 +153,23 @@ def own_tree(answer) -> str:
     raise WrongAnswer(
         "stan_data finds other parents. Draw the tree: is a label misspelt, or a node counted twice?"
     )
+
+
+def _add_something(levels: list[str], sizes: list[int], rows: int) -> None:
+    """Refuse levels of which one tells nothing."""
+    if len(levels) < 2:
+        raise WrongAnswer(
+            "With one level there is no index_1 for nodes: think of something nested, with two or more."
+        )
+    for above, name, n in zip([1, *sizes], levels, sizes, strict=False):
+        if n == above:
+            raise WrongAnswer(
+                f"{name!r} adds nothing: each group above it has just one. Add rows, or leave it out."
+            )
+    if sizes[-1] == rows:
+        raise WrongAnswer(
+            f"{levels[-1]!r} names every row: no group has two measurements. Is it a level at all?"
+        )
 
 
 @exercise("01.5")

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from functools import cache
 
-import arviz
+import arviz_stats
 import numpy as np
 import polars as pl
 
 from helpers.checks import WrongAnswer, answers, exercise, programs
 from helpers.data import LEVELS, measurements, stan_data
+from helpers.diagnostics import DISAGREE
 from helpers.exact import exact_posterior, score
 from helpers.priors import PRIOR
 from helpers.simulation import simulate
@@ -32,14 +33,18 @@ def prior_sd(answer) -> str:
     def is_near(other):
         return abs(sd / other - 1) < 0.01
 
-    if is_near(variance):
-        raise WrongAnswer("This is the variance: take its square root.")
-    if is_near(theta + 3 * tau + sigma):
-        raise WrongAnswer("Standard deviations do not add up; variances do.")
-    if is_near(np.sqrt(3 * tau**2 + sigma**2)):  # 10, which is also what the right answer rounds to
-        raise WrongAnswer("Give two decimals, if you rounded. Else one part is missing: θ is uncertain, too.")
-    if is_near(np.sqrt(theta**2 + tau**2 + sigma**2)):
-        raise WrongAnswer("How many steps of size τ lie between θ and a cell?")
+    answers.refuse_mistakes(
+        is_near,
+        [
+            (variance, "This is the variance: take its square root."),
+            (theta + 3 * tau + sigma, "Standard deviations do not add up; variances do."),
+            (
+                np.sqrt(3 * tau**2 + sigma**2),
+                "Give two decimals, if you rounded. Else one part is missing: θ is uncertain, too.",
+            ),  # 10, which is also what the right answer rounds to
+            (np.sqrt(theta**2 + tau**2 + sigma**2), "How many steps of size τ lie between θ and a cell?"),
+        ],
+    )
     if any(
         is_near(np.sqrt(theta**2 + share * (3 * tau**2 + sigma**2))) for share in (2 / np.pi, 1 - 2 / np.pi)
     ):
@@ -49,6 +54,39 @@ def prior_sd(answer) -> str:
             "Add the variances on the way from the prior mean of 10 down to a cell, and take the root."
         )
     return "And the prior mean of a cell is 10. So how often will an imagined cell be darker than dark?"
+
+
+# What is computed from the draws of three days, in the order of their labels, and what is said of it
+OF_DAYS = [
+    (
+        lambda monday, thursday, _: (monday < thursday).mean(),
+        "This is the probability of the opposite.",
+    ),
+    (
+        lambda monday, _, wednesday: (monday > wednesday).mean(),
+        "You compare Monday with day 3. Which day is that, when labels are sorted?",
+    ),
+    (
+        lambda _, thursday, wednesday: (thursday > wednesday).mean(),
+        "You compare days 2 and 3: NumPy counts from 0, the names of parameters from 1.",
+    ),
+    (
+        lambda monday, thursday, _: round(100 * (monday > thursday).mean(), 2),
+        "A probability lies between 0 and 1: this is in per cent.",
+    ),
+    (
+        lambda monday, thursday, _: (monday > thursday).sum(),
+        "You count draws: what share of all draws is it?",
+    ),
+    (
+        lambda monday, thursday, _: (monday > thursday).sum() / 4000,
+        "You divide by 4,000, but these samples have another number of draws: use .mean().",
+    ),
+    (
+        lambda monday, thursday, _: monday.mean() > thursday.mean(),
+        "You compare two means, and lose how uncertain they are. Compare draw by draw, then average.",
+    ),
+]
 
 
 @exercise("02.2")
@@ -68,22 +106,7 @@ def brighter(answer) -> str:
     def is_near(share):
         return np.allclose(given, [share(*group) for group in days], rtol=0, atol=0.006)  # rounded, too
 
-    if is_near(lambda monday, thursday, _: (monday < thursday).mean()):
-        raise WrongAnswer("This is the probability of the opposite.")
-    if is_near(lambda monday, _, wednesday: (monday > wednesday).mean()):
-        raise WrongAnswer("You compare Monday with day 3. Which day is that, when labels are sorted?")
-    if is_near(lambda _, thursday, wednesday: (thursday > wednesday).mean()):
-        raise WrongAnswer("You compare days 2 and 3: NumPy counts from 0, the names of parameters from 1.")
-    if is_near(lambda monday, thursday, _: round(100 * (monday > thursday).mean(), 2)):
-        raise WrongAnswer("A probability lies between 0 and 1: this is in per cent.")
-    if is_near(lambda monday, thursday, _: (monday > thursday).sum()):
-        raise WrongAnswer("You count draws: what share of all draws is it?")
-    if is_near(lambda monday, thursday, _: (monday > thursday).sum() / 4000):
-        raise WrongAnswer("You divide by 4,000, but these samples have another number of draws: use .mean().")
-    if is_near(lambda monday, thursday, _: monday.mean() > thursday.mean()):
-        raise WrongAnswer(
-            "You compare two means, and lose how uncertain they are. Compare draw by draw, then average."
-        )
+    answers.refuse_mistakes(is_near, OF_DAYS)
     if given[0] == given[1]:
         raise WrongAnswer(
             "Your function says the same of two different fits: does it use the samples it is given?"
@@ -107,7 +130,7 @@ def wrong_prior(answer) -> str:
             raise WrongAnswer(
                 f"The prior of θ has changed, but {name} is not where normal(0, 1) would bring it."
             )
-    rhat = float(arviz.rhat(programs.by_chain(samples, "tau")))
+    rhat = float(arviz_stats.rhat(programs.by_chain(samples, "tau")))
     return f"The exact answer to the wrong question; and R-hat of τ is {rhat:.2f}. Who could have told you?"
 
 
@@ -124,9 +147,10 @@ def own_fit(answer) -> str:
             f"{np.mean(data['y']):.4g}: does it say what you know of them?"
         )
     tau = programs.by_chain(samples, "tau")
-    if not arviz.rhat(tau) < 1.05:
+    if not arviz_stats.rhat(tau) < DISAGREE:
         raise WrongAnswer(
-            "The chains disagree on τ, R-hat is above 1.05: no interval of these draws can be believed."
+            f"The chains disagree on τ, R-hat is above {DISAGREE}: no interval of these draws can be "
+            "believed."
         )
     marks = score(samples, exact).filter(pl.col("error_in_mcse").is_not_nan())
     worst = marks.sort(pl.col("error_in_mcse").abs())[-1].row(0, named=True)

@@ -2,13 +2,21 @@
 
 from statistics import NormalDist
 
-import arviz
+import arviz_stats
 import numpy as np
 
+from helpers import diagnostics
 from helpers.checks import WrongAnswer, answers, exercise, programs
 from helpers.checks.lesson_02 import belong_together, cells
 from helpers.exact import exact_posterior
 from helpers.priors import PRIOR
+
+# A chain whose halves differ, and what is said if it passes for one whose halves do not
+PASSES = [
+    ("jumps", "A chain that jumps halfway passes: does your function see both halves, each once?"),
+    ("climbs", "A chain that climbs all the time passes: compare its first half with its second."),
+    ("strays", "A chain that strays for a while in its first half passes: leave no draw out."),
+]
 
 
 @exercise("03.1")
@@ -41,7 +49,7 @@ def one_chain(answer) -> str:
         raise WrongAnswer(
             "Measured in other units, the same chain gets another R-hat. It should compare spreads."
         )
-    if rhat["steady"] > 1.05:
+    if rhat["steady"] > diagnostics.DISAGREE:
         raise WrongAnswer(
             f"Of 1000 independent draws your function says {rhat['steady']:.2f}: it should be near 1."
         )
@@ -49,12 +57,7 @@ def one_chain(answer) -> str:
         raise WrongAnswer(
             "Your two parts seem to hold draws 1, 3, 5, … and 2, 4, 6, …: cut the chain in the middle."
         )
-    if rhat["jumps"] < 1.1:
-        raise WrongAnswer("A chain that jumps halfway passes: does your function see both halves, each once?")
-    if rhat["climbs"] < 1.1:
-        raise WrongAnswer("A chain that climbs all the time passes: compare its first half with its second.")
-    if rhat["strays"] < 1.1:
-        raise WrongAnswer("A chain that strays for a while in its first half passes: leave no draw out.")
+    answers.refuse_mistakes(lambda chain: rhat[chain] < 1.1, PASSES)
     return (
         f"A chain that climbs has {rhat['climbs']:.2f}, one that jumps {rhat['jumps']:.2f}. But one that "
         "stays on the first of two hills from start to end has 1.00, and nobody will know of the second."
@@ -103,7 +106,7 @@ def fixed_tau(answer) -> str:
                 f"With a τ of {tau}, the standard deviation of {name} is {sd:.2f}, not {draws.std():.2f}. "
                 "Does your program use the τ that it is given, in all three levels?"
             )
-    ebfmi = arviz.bfmi(samples)["energy"].values.min()
+    ebfmi = arviz_stats.bfmi(samples)["energy"].values.min()
     return f"No funnel: the lowest E-BFMI is {ebfmi:.2f}. The cure has to let τ vary all the same."
 
 
@@ -122,10 +125,10 @@ def diagnosis(answer) -> str:
         )
     tau, stats = programs.by_chain(samples, "tau"), samples["sample_stats"]
     sounding = {
-        "R-hat": not arviz.rhat(tau) <= 1.01,
-        "bulk ESS": not arviz.ess(tau) >= 400,
-        "tail ESS": not arviz.ess(tau, method="tail", prob=(0.05, 0.95)) >= 400,
-        "E-BFMI": bool((arviz.bfmi(samples)["energy"].values < 0.3).any()),
+        "R-hat": not arviz_stats.rhat(tau) <= diagnostics.R_HAT,
+        "bulk ESS": not arviz_stats.ess(tau) >= diagnostics.ESS,
+        "tail ESS": not arviz_stats.ess(tau, method="tail", prob=(0.05, 0.95)) >= diagnostics.ESS,
+        "E-BFMI": bool((arviz_stats.bfmi(samples)["energy"].values < diagnostics.E_BFMI).any()),
     }
     places = int(stats["diverging"].sum())
     deep = float((stats["tree_depth"] >= 10).mean()) > 0.01
@@ -135,7 +138,7 @@ def diagnosis(answer) -> str:
             f"Of the first three alarms of the table, and E-BFMI, {alarms} of 4 sound for τ. Which?"
         )
     error = tau.mean() - exact.mean("tau")
-    off = abs(error) / arviz.mcse(tau)
+    off = abs(error) / arviz_stats.mcse(tau)
     if not trust and not (alarms or places or deep or off > programs.TOO_FAR):
         raise WrongAnswer("None of the alarms of the table sounds for τ. What makes you doubt these draws?")
     if trust and off > programs.TOO_FAR:

@@ -3,7 +3,7 @@
 from functools import cache
 from statistics import NormalDist
 
-import arviz
+import arviz_stats
 import numpy as np
 
 from helpers.checks import WrongAnswer, answers, exercise, programs
@@ -38,12 +38,17 @@ def offsets(answer) -> str:
     for power, said in [(2, "τ²"), (0.5, "√τ"), (0, "1")]:
         if is_near(lambda theta, tau, power=power: theta + tau**power * z):
             raise WrongAnswer(f"Around θ your days have a standard deviation of {said}. It should be τ.")
-    if is_near(lambda theta, tau: tau * z):
-        raise WrongAnswer("Your days scatter around 0: where has θ gone?")
-    if is_near(lambda theta, tau: tau * (theta + z)):
-        raise WrongAnswer("Your days scatter around τ θ: only the offset is measured in units of τ.")
-    if is_near(lambda theta, tau: (z - theta) / tau):
-        raise WrongAnswer("This is the way back, from a mean to its offset.")
+    answers.refuse_mistakes(
+        is_near,
+        [
+            (lambda theta, tau: tau * z, "Your days scatter around 0: where has θ gone?"),
+            (
+                lambda theta, tau: tau * (theta + z),
+                "Your days scatter around τ θ: only the offset is measured in units of τ.",
+            ),
+            (lambda theta, tau: (z - theta) / tau, "This is the way back, from a mean to its offset."),
+        ],
+    )
     if not is_near(lambda theta, tau: theta + tau * z):
         raise WrongAnswer("For a fixed τ, your days are not distributed as Normal(θ, τ).")
     return "For τ of 0.01 as for 30, these are the centered days. And z itself knows nothing of τ."
@@ -59,14 +64,18 @@ def upside_down(answer) -> str:
     def is_near(other, tolerance=0.03):
         return np.allclose(widths, [other(tau) for tau in taus], rtol=tolerance)
 
-    if is_near(lambda tau: s):
-        raise WrongAnswer("This is how closely the mean is known. The offset is measured in units of τ.")
-    if is_near(lambda tau: s * tau):
-        raise WrongAnswer("You multiply by τ: that is the way from an offset to a mean. Go the other way.")
-    if is_near(lambda tau: tau / s):
-        raise WrongAnswer("Upside down. If the mean is known to within 0.3, how many τ is that?")
-    if is_near(lambda tau: 1.0):
-        raise WrongAnswer("This is the prior of the offset. What do the data add, when τ is large?")
+    answers.refuse_mistakes(
+        is_near,
+        [
+            (lambda tau: s, "This is how closely the mean is known. The offset is measured in units of τ."),
+            (
+                lambda tau: s * tau,
+                "You multiply by τ: that is the way from an offset to a mean. Go the other way.",
+            ),
+            (lambda tau: tau / s, "Upside down. If the mean is known to within 0.3, how many τ is that?"),
+            (lambda tau: 1.0, "This is the prior of the offset. What do the data add, when τ is large?"),
+        ],
+    )
     if is_near(lambda tau: 1 / np.sqrt(1 + (tau / s) ** 2), 0.06):  # 1, 0.3 and 0.03 if rounded
         return (
             "With the prior, the width is 1 for small τ, and falls as 1/τ for large: a funnel, upside down."
@@ -144,7 +153,7 @@ def which_wins(answer) -> str:
             "The noncentered samples should have offsets, theta_1_tilde, and the centered none: a mix-up?"
         )
     tau = {name: programs.by_chain(tree, "tau") for name, tree in samples.items()}
-    ess = {name: float(arviz.ess(draws)) for name, draws in tau.items()}
+    ess = {name: float(arviz_stats.ess(draws)) for name, draws in tau.items()}
     if any("sample_stats" not in tree.children for tree in samples.values()):
         raise answers.refuse(runs, "samples with what the sampler noted, as arviz.from_cmdstanpy makes them")
     gradients = {name: float(tree["sample_stats"]["n_steps"].sum()) for name, tree in samples.items()}
@@ -156,7 +165,7 @@ def which_wins(answer) -> str:
                 "It has more effective draws, but what did they cost? Divide by the number of gradients."
             )
         raise WrongAnswer("By your own runs, the other one has more bulk ESS of τ per gradient.")
-    off = abs(tau[winner].mean() - exact.mean("tau")) / arviz.mcse(tau[winner])
+    off = abs(tau[winner].mean() - exact.mean("tau")) / arviz_stats.mcse(tau[winner])
     if not off < programs.TOO_FAR:
         raise WrongAnswer(
             f"Its mean of τ is {off:.0f} MCSEs from the exact one: the ESS of such a run means nothing."

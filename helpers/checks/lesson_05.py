@@ -194,19 +194,7 @@ def _far_apart(prior):
 @exercise("05.5")
 def own_data(answer) -> str:
     """Combine estimates of the reader's own, under a prior of τ and one three times as wide."""
-    names = ["y", "sigma", "theta", "tau", "extreme", "above"]
-    wanted = f"a dictionary with {', '.join(map(repr, names[:-1]))} and 'above'"
-    y, sigma, theta, tau, extreme, above = answers.items(answer, names, wanted)
-    y = answers.array(y, "'y', your estimates")
-    sigma = answers.array(sigma, "'sigma', their standard errors")
-    extreme = answers.array(extreme, "'extreme', two means of the most extreme study")
-    above = answers.array(above, "'above', two probabilities")
-    tau = answers.number(tau, "'tau', the scale of its half-normal prior")
-    for name, pair in [("extreme", extreme), ("above", above)]:
-        if len(pair) != 2:
-            raise TypeError(f"{name!r} has length {len(pair)}: give two numbers, for tau and for 3 tau")
-    if len(y) < 5:
-        raise WrongAnswer(f"{len(y)} studies: take five at least, or the prior of τ has all the say.")
+    y, sigma, theta, tau, extreme, above = _read_studies(answer)
     data, prior = one_level(y, sigma), {"theta": theta, "tau": tau}
     posts = [exact_posterior(data, prior | {"tau": scale * tau}, sigma=sigma) for scale in (1, 3)]
     away = abs(y - y.mean())
@@ -238,6 +226,24 @@ def own_data(answer) -> str:
         f"Study {study + 1} moves by {shrunk[0]:.2f} of its standard errors, with the wider prior by "
         f"{shrunk[1]:.2f}. Is that a difference that you would report?"
     )
+
+
+def _read_studies(answer) -> tuple:
+    """Read estimates, errors, priors, two means and two probabilities."""
+    names = ["y", "sigma", "theta", "tau", "extreme", "above"]
+    wanted = f"a dictionary with {', '.join(map(repr, names[:-1]))} and 'above'"
+    y, sigma, theta, tau, extreme, above = answers.items(answer, names, wanted)
+    y = answers.array(y, "'y', your estimates")
+    sigma = answers.array(sigma, "'sigma', their standard errors")
+    extreme = answers.array(extreme, "'extreme', two means of the most extreme study")
+    above = answers.array(above, "'above', two probabilities")
+    tau = answers.number(tau, "'tau', the scale of its half-normal prior")
+    for name, pair in [("extreme", extreme), ("above", above)]:
+        if len(pair) != 2:
+            raise TypeError(f"{name!r} has length {len(pair)}: give two numbers, for tau and for 3 tau")
+    if len(y) < 5:
+        raise WrongAnswer(f"{len(y)} studies: take five at least, or the prior of τ has all the say.")
+    return y, sigma, theta, tau, extreme, above
 
 
 def _explain_extreme(label, mean, y, means, study):

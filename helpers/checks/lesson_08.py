@@ -69,7 +69,7 @@ def small_tree(answer) -> str:
     q_1, q_2, P, m, log_p = (
         answers.number(x, f"{name!r} as a number") for x, name in zip(given, names, strict=True)
     )
-    y, n, theta, tau, sigma = np.array([9, 10, 14]), np.array([1, 2]), (10, 3), 1, 1
+    y, n, tau, sigma = np.array([9, 10, 14]), np.array([1, 2]), 1, 1
     mean = np.array([y[0], y[1:].mean()])
     q = 1 / (tau**2 + sigma**2 / n)
     for name, x, k in [("q_1", q_1, 0), ("q_2", q_2, 1)]:
@@ -94,40 +94,7 @@ def small_tree(answer) -> str:
         if isclose(m, q @ mean, rel_tol=0.002):
             raise WrongAnswer("'m': divide the sum by P.")
         raise WrongAnswer("'m': average what the two groups say, 9 and 12, with their q as weights.")
-    group = np.array([1, 2, 2])
-    shared = tau**2 * (group[:, None] == group)
-
-    def density(covariance, at=y):
-        return multivariate_normal(np.full(len(at), theta[0]), covariance).logpdf(at)
-
-    noise = sigma**2 * np.eye(3)
-    wrong = [
-        (density(shared + noise), "The matrix lacks what all cells share: the uncertainty of θ."),
-        (
-            density(theta[1] ** 2 + tau**2 + noise),
-            "All cells share θ; only those of one group share a group.",
-        ),
-        (
-            density(theta[1] ** 2 + tau**2 * np.eye(3) + noise),
-            "Cells 2 and 3 share a group: their covariance has τ².",
-        ),
-        (
-            density((theta[1] ** 2 + tau**2 + sigma**2) * np.eye(3)),
-            "Cells that share something are not independent.",
-        ),
-        (
-            density(theta[1] ** 2 + np.diag(1 / q), mean),
-            "This is the density of two means. There are three cells.",
-        ),
-    ]
-    truth = density(theta[1] ** 2 + shared + noise)
-    if not isclose(log_p, truth, rel_tol=0.001):
-        for value, hint in wrong:
-            if isclose(log_p, value, rel_tol=0.001):
-                raise WrongAnswer(f"'log_p': {hint}")
-        raise WrongAnswer(
-            "'log_p': let log_density compute it, for a dictionary of three cells in two groups."
-        )
+    _check_density(log_p, y, q, mean)
     return (
         "By hand, by messages, by a matrix: three times the same. Which of them would you do for a million?"
     )
@@ -141,6 +108,44 @@ TRIPLED = one_level([3 * y for y in EFFECT], ERROR)
 def tripled(forgetful: bool = False) -> ExactPosterior:
     """Exact answer for them, or for a program that leaves their errors out."""
     return exact_posterior(TRIPLED, prior=PRIOR, sigma=[0.01] * 8 if forgetful else ERROR)
+
+
+def _check_density(log_p: float, y: np.ndarray, q: np.ndarray, mean: np.ndarray) -> None:
+    """Refuse what is not the log density of the three cells."""
+    (centre, wide), tau, sigma, group = (10, 3), 1, 1, np.array([1, 2, 2])
+    shared = tau**2 * (group[:, None] == group)
+
+    def density(covariance, at=y):
+        return multivariate_normal(np.full(len(at), centre), covariance).logpdf(at)
+
+    noise = sigma**2 * np.eye(3)
+    wrong = [
+        (density(shared + noise), "The matrix lacks what all cells share: the uncertainty of θ."),
+        (
+            density(wide**2 + tau**2 + noise),
+            "All cells share θ; only those of one group share a group.",
+        ),
+        (
+            density(wide**2 + tau**2 * np.eye(3) + noise),
+            "Cells 2 and 3 share a group: their covariance has τ².",
+        ),
+        (
+            density((wide**2 + tau**2 + sigma**2) * np.eye(3)),
+            "Cells that share something are not independent.",
+        ),
+        (
+            density(wide**2 + np.diag(1 / q), mean),
+            "This is the density of two means. There are three cells.",
+        ),
+    ]
+    truth = density(wide**2 + shared + noise)
+    if not isclose(log_p, truth, rel_tol=0.001):
+        for value, hint in wrong:
+            if isclose(log_p, value, rel_tol=0.001):
+                raise WrongAnswer(f"'log_p': {hint}")
+        raise WrongAnswer(
+            "'log_p': let log_density compute it, for a dictionary of three cells in two groups."
+        )
 
 
 @exercise("08.3")

@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from functools import cache
 from math import isclose
 
-import arviz
+import arviz_stats
 import numpy as np
 import polars as pl
 
 from helpers.calibration.ranks import rank_test
 from helpers.checks import WrongAnswer, answers, exercise, programs
 from helpers.data import measurements, stan_data
+from helpers.diagnostics import DISAGREE
 from helpers.exact import ExactPosterior, exact_posterior
 from helpers.priors import PRIOR
 
@@ -120,7 +121,9 @@ def planted(answer) -> str:
     data, exact = cells()
     samples = programs.sample(program, data, adapt_delta=0.99)
     means = {name: programs.by_chain(samples, name) for name in ("theta", "tau", "sigma")}
-    mixed = all(arviz.rhat(draws) < 1.05 for draws in means.values())  # a bug may well keep chains apart
+    mixed = all(
+        arviz_stats.rhat(draws) < DISAGREE for draws in means.values()
+    )  # a bug may well keep chains apart
     if mixed and programs.agrees(samples, exact, list(means)):
         raise WrongAnswer(
             "With the 47 cells your mistake changes nothing that can be seen: is it in the program? "

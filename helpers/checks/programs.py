@@ -5,10 +5,12 @@ import os
 import re
 from pathlib import Path
 
-import arviz
+import arviz_base
+import arviz_stats
 import numpy as np
 
 from helpers.checks import WrongAnswer, answers
+from helpers.diagnostics import DISAGREE
 from helpers.models import stan_model
 
 SEED = 3
@@ -58,7 +60,7 @@ def sample(program: str | os.PathLike, data: dict, **options):
         raise WrongAnswer(f"Your program stops while it runs. {what}") from error
     finally:
         logger.setLevel(level)
-    return arviz.from_cmdstanpy(fit, index_origin=1)
+    return arviz_base.from_cmdstanpy(fit, index_origin=1)
 
 
 def distance(samples, name: str, truth: float) -> float:
@@ -95,9 +97,9 @@ def away(draws: np.ndarray, truth: float, name: str) -> float:
     WrongAnswer
         If the chains disagree; the message calls the draws by `name`.
     """
-    if not arviz.rhat(draws) < 1.05:
-        raise WrongAnswer(f"The chains of your program disagree on {name}: R-hat is above 1.05.")
-    return float(abs(np.mean(draws) - truth) / arviz.mcse(draws))
+    if not arviz_stats.rhat(draws) < DISAGREE:
+        raise WrongAnswer(f"The chains of your program disagree on {name}: R-hat is above {DISAGREE}.")
+    return float(abs(np.mean(draws) - truth) / arviz_stats.mcse(draws))
 
 
 def prediction(y_new: np.ndarray, theta: np.ndarray, variance: np.ndarray, nodes: np.ndarray) -> dict:
