@@ -29,6 +29,7 @@ function settled() {
   const roots = [...document.querySelectorAll("[data-root-id]")]
   const documents = globalThis.Bokeh?.documents ?? []
   return document.readyState == "complete" && document.fonts.status == "loaded"
+    && !document.querySelector("[aria-busy=true]")
     && [...document.images].every((image) => image.complete || image.loading == "lazy")
     && (typeset || !document.querySelector(".math"))
     && roots.every((root) => root.childElementCount > 0)

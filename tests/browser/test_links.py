@@ -6,8 +6,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from book_pages import PAGES
 from bs4 import BeautifulSoup
-from conftest import PAGES
 
 MEGABYTE = 1_000_000
 AWAY = ("http", "https", "mailto")

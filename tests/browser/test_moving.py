@@ -4,12 +4,11 @@ import re
 
 import numpy as np
 import pytest
-from conftest import PAGES, changed, pixels
+from book_pages import PAGES, changed, pixels
 
 import helpers
+from helpers.data import LEVELS
 from helpers.figures.leapfrog_walk import KICKS
-
-LEVELS = ["day", "batch", "colony"]
 
 
 class Figure:

@@ -1,8 +1,7 @@
 """A quick question answers whoever clicks, and has one right answer."""
 
-import pytest
+from book_pages import PAGES, PATIENCE
 from bs4 import BeautifulSoup
-from conftest import PAGES
 
 QUESTION = ".quiz"
 CHOSEN = {"wrong": ("No.", "✘"), "right": ("Yes.", "✔")}
@@ -16,12 +15,10 @@ def questions(book):
                 yield page, question
 
 
-def test_there_are_quick_questions(book):
-    assert len(list(questions(book))) >= 8
-
-
 def test_every_question_has_one_right_answer_among_several_and_says_so(book):
-    for page, question in questions(book):
+    found = list(questions(book))
+    assert len(found) >= 8
+    for page, question in found:
         options = question.select("details")
         kinds = [kind for option in options for kind in option["class"] if kind in CHOSEN]
         assert len(kinds) == len(options) > 1, f"{page}: {question.text}"
@@ -31,28 +28,24 @@ def test_every_question_has_one_right_answer_among_several_and_says_so(book):
             assert option.text.strip().startswith(CHOSEN[kind][0]), f"{page}: {option.text}"
 
 
-@pytest.fixture
-def question(opened, book):
-    """The first quick question of the book, on its page, with all options closed."""
-    page, _ = next(questions(book))
-    return opened(f"{page}.html")[0].locator(QUESTION).first
-
-
-@pytest.mark.parametrize("by", ["mouse", "keyboard"])
-@pytest.mark.parametrize("kind", CHOSEN)
-def test_an_option_that_is_chosen_says_whether_it_is_right(question, kind, by):
-    option = question.locator(f"details.{kind}").first
-    answer, first_word = option.locator(".sd-card-body, .sd-summary-content").first, CHOSEN[kind][0]
-    assert not answer.is_visible()
+def test_an_option_that_is_chosen_says_whether_it_is_right(opened, book):
+    """By mouse and by keyboard, on the first question of the book."""
+    name, _ = next(questions(book))
+    question = opened(f"{name}.html")[0].locator(QUESTION).first
     edge = "option => getComputedStyle(option).borderInlineStart"
-    closed = option.evaluate(edge)
-    if by == "mouse":
-        option.locator("summary").click()
-    else:
-        option.locator("summary").press("Enter")
-    answer.wait_for(state="visible", timeout=300_000)
-    assert answer.inner_text().startswith(first_word)
-    assert option.evaluate(edge) != closed
     sign = "option => getComputedStyle(option.querySelector('summary'), '::before').content"
-    assert CHOSEN[kind][1] in option.evaluate(sign)
-    assert question.locator("details[open]").count() == 1
+    for kind, (first_word, mark) in CHOSEN.items():
+        option = question.locator(f"details.{kind}").first
+        summary = option.locator("summary")
+        answer = option.locator(".sd-card-body, .sd-summary-content").first
+        closed = option.evaluate(edge)
+        for choose in (summary.click, lambda summary=summary: summary.press("Enter")):
+            assert not answer.is_visible()
+            choose()
+            answer.wait_for(state="visible", timeout=PATIENCE)
+            assert answer.inner_text().startswith(first_word)
+            assert option.evaluate(edge) != closed
+            assert mark in option.evaluate(sign)
+            assert question.locator("details[open]").count() == 1
+            summary.click()
+            answer.wait_for(state="hidden", timeout=PATIENCE)
