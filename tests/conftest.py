@@ -67,6 +67,11 @@ def pytest_collect_directory(path, parent):
     return None
 
 
+def pytest_collection_modifyitems(items):
+    """Lessons before all else: files are handed out in this order, and each is long."""
+    items.sort(key=lambda item: not isinstance(item.parent, Lesson))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport():
     report = yield

@@ -80,7 +80,7 @@ Unreadable Notebook|:::{exercise}|$\tau$|CERTIFICATE_VERIFY_FAILED|modell (neu).
 
 
 def test_messages_in_troubleshooting_are_those_that_the_course_gives():
-    folders = [("helpers", "*.py"), ("book/browser", "*.js"), ("tools", "install.py")]
+    folders = [("helpers", "*.py"), ("book/browser", "*.js"), ("tools", "*.py")]
     source = "\n".join(
         path.read_text("utf-8") for name, kind in folders for path in (COURSE / name).rglob(kind)
     )
