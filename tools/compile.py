@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import helpers
-from tools.install import cores
+from tools.machine import cores
 
 if __name__ == "__main__":
     programs = sorted((Path(__file__).parent.parent / "stan").glob("*.stan"))

@@ -17,7 +17,8 @@ SOLUTION = re.compile(r"^(:{3,})\{solution\}.*?^\1\n+", re.MULTILINE | re.DOTALL
 # What it takes to run the lessons, besides these themselves
 KEPT = """
 .python-version CITATION.cff LICENSE Makefile environment.yml pyproject.toml requirements.txt
-tools/compile.py tools/install.py tools/jupyter/**/*.*
+tools/__init__.py tools/compile.py tools/install.py tools/machine.py tools/packages.py tools/cmdstan.py
+tools/jupyter/**/*.*
 book/pages/glossary.md book/pages/notation.md book/pages/troubleshooting.md
 helpers/**/*.py helpers/**/*.js helpers/*.csv lessons/data/* lessons/figures/*
 stan/*.stan stan/*.stanfunctions

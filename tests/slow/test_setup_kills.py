@@ -18,10 +18,24 @@ import needs
 import psutil
 import pytest
 from disks import disk  # noqa: F401
-from test_install import GOOD, INSIDE, TOP, program, shown, start_install, wheel  # noqa: F401
+from setting_up import (  # noqa: F401
+    GOOD,
+    INSIDE,
+    TOP,
+    asked,
+    change_the_lock,
+    checkout,
+    fake_cmdstan,
+    install_from,
+    make_ready,
+    program,
+    shown,
+    start_install,
+    wheel,
+)
 from waiting import wait_for
 
-from tools import install as setup
+from tools import cmdstan, machine, packages
 
 
 @pytest.fixture
@@ -66,7 +80,7 @@ def test_kills_at_random_moments_of_a_build_cost_nothing(tmp_path, wheel, tempor
         else:
             killed += 1
         process.stderr.close()
-        if setup.known_cmdstan("", folder):  # whole, whenever it counts
+        if cmdstan.known_cmdstan("", folder):  # whole, whenever it counts
             assert all((folder / "cmdstan-2.27.0" / "bin" / tool).is_file() for tool in ("stanc", "diagnose"))
     assert start_install(folder, wheel, make).wait() == 0
     assert shown(folder) == ["cmdstan-2.27.0"]
@@ -82,14 +96,14 @@ def test_full_disk_ends_in_one_line_leaves_nothing_and_the_next_goes_through(tmp
         archive.writestr(INSIDE + "lib/big", random.Random(1).randbytes(1_000_000))
     fill = "echo; head -c 1900000 /dev/urandom > more"
     writes = program(tmp_path / "make", f"{fill} || {{ rm more; exit 1; }}; {GOOD}")  # as g++ does
-    options = {"before": "setup.CMDSTAN_GB = 0", "preexec_fn": disk.enter}
+    options = {"before": "cmdstan.CMDSTAN_GB = 0", "preexec_fn": disk.enter}
     for size in ("400k", "1500k", "2400k"):  # no room for the wheel, for what is in it, for the build
         disk.resize(size)
         process = start_install(disk.folder, path, writes, **options)
         said = process.communicate()[1]
         assert process.returncode
         assert "No space left" in said, said
-        assert "CmdStan did not build" not in said or f"no space left: {setup.ROOM}" in said, said
+        assert "CmdStan did not build" not in said or f"no space left: {machine.ROOM}" in said, said
         assert shown(disk.seen) == []
     disk.resize("10M")
     assert start_install(disk.folder, path, writes, **options).wait() == 0
@@ -98,13 +112,11 @@ def test_full_disk_ends_in_one_line_leaves_nothing_and_the_next_goes_through(tmp
 
 # One step of the set-up, in a Python of its own
 STEP = """
-import importlib.util, os, pathlib, subprocess, sys
-spec = importlib.util.spec_from_file_location("setup", sys.argv[1])
-setup = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(setup)
+import os, pathlib, subprocess, sys
+from tools import cmdstan, machine, packages
 try:
     {step}
-except setup.SetupError as error:
+except machine.SetupError as error:
     sys.exit(f"set-up: {{error}}")
 """
 
@@ -121,10 +133,10 @@ def test_full_disk_is_told_where_a_tool_meets_it_and_the_network_is_not_blamed(t
         archive.writestr(info + "RECORD", f"big/data,,\n{info}METADATA,,\n{info}WHEEL,,\n{info}RECORD,,\n")
     words = ["--no-index", "--find-links", tmp_path, "--target", disk.folder / "there", "big"]
     command = {
-        "pip": [sys.executable, *setup.PIP, "install", *words],
+        "pip": [sys.executable, *machine.PIP, "install", *words],
         "uv": [Path(sys.executable).parent / "uv", "pip", "install", "--link-mode", "copy", *words],
     }[tool]
-    asked = [sys.executable, "-c", STEP.format(step="setup.run(*sys.argv[2:])"), setup.__file__, *command]
+    asked = [sys.executable, "-c", STEP.format(step="machine.run(*sys.argv[1:])"), *command]
     environ = os.environ | {"UV_CACHE_DIR": f"{disk.folder}/cache", "TMPDIR": str(disk.folder)}
 
     def run():
@@ -132,19 +144,19 @@ def test_full_disk_is_told_where_a_tool_meets_it_and_the_network_is_not_blamed(t
 
     disk.resize("1M")
     last = run().stderr.splitlines()[-1]
-    assert re.search(f"^set-up: .*No space left on device.*{re.escape(setup.ROOM)}$", last), last
+    assert re.search(f"^set-up: .*No space left on device.*{re.escape(machine.ROOM)}$", last), last
     disk.resize(str(3 * size))
     assert run().returncode == 0
 
 
 # The network
 
-PACKAGES = "setup.install_packages(pathlib.Path.cwd(), sys.argv[2])"
-CMDSTAN = "setup.install_cmdstan(pathlib.Path.cwd() / '.cmdstan')"
+PACKAGES = "packages.install_packages(pathlib.Path.cwd(), sys.argv[1])"
+CMDSTAN = "cmdstan.install_cmdstan(pathlib.Path.cwd() / '.cmdstan')"
 SYNC = """
-os.environ.update(setup.UV)
-subprocess.run([sys.argv[2], "-m", "venv", "--without-pip", "x"], check=True)
-setup.run(sys.argv[3], "pip", "sync", "--require-hashes", "--python", "x", "requirements.txt")
+os.environ.update(packages.UV)
+subprocess.run([sys.argv[1], "-m", "venv", "--without-pip", "x"], check=True)
+machine.run(sys.argv[2], "pip", "sync", "--require-hashes", "--python", "x", "requirements.txt")
 """
 
 
@@ -163,7 +175,7 @@ def begin(step, folder, *before, **environ):
     environ = kept | {name: str(value) for name, value in {**own, **environ}.items()}
     uv = Path(sys.executable).parent / "uv"
     code = STEP.format(step=step.strip().replace("\n", "\n    "))
-    command = [*before, sys.executable, "-c", code, setup.__file__, setup.base_python(), uv]
+    command = [*before, sys.executable, "-c", code, packages.base_python(), uv]
     return subprocess.Popen(command, cwd=folder, env=environ, stderr=subprocess.PIPE, text=True)
 
 

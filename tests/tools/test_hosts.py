@@ -180,10 +180,10 @@ def test_instructors_and_students_are_told_the_same_two_cells():
 def test_a_step_of_set_up_brings_what_its_host_lacks(step, brings):
     code = """if True:
         import sys
-        from tools import install
-        install.check_tools = install.known_cmdstan = lambda *_: None
-        install.install_packages = lambda *_: print("packages")
-        install.install_cmdstan = lambda _, routes=(): print("CmdStan", *(route.__name__ for route in routes))
+        from tools import cmdstan, install, machine, packages
+        machine.check_tools = cmdstan.known_cmdstan = lambda *_: None
+        packages.install_packages = lambda *_: print("packages")
+        cmdstan.install_cmdstan = lambda _, routes=(): print("CmdStan", *(route.__name__ for route in routes))
         install.main(sys.argv[1])
         """
     done = subprocess.run(

