@@ -44,12 +44,8 @@ def bring_scripts_home(app, exception):
 
 def drop_thebe(app, pagename, templatename, context, doctree):
     """Leave out the scripts that would run cells on somebody's server: nothing here calls them."""
-    context["script_files"] = [
-        script
-        for script in context.get("script_files", [])
-        if "thebe"
-        not in f"{script} {getattr(script, 'filename', '')} {getattr(script, 'attributes', '')}".lower()
-    ]
+    scripts = context.get("script_files", [])
+    context["script_files"] = [script for script in scripts if "thebe" not in str(script).lower()]
 
 
 def set_mathjax(app, config):

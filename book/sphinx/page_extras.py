@@ -57,29 +57,23 @@ def link_terms(app, doctree, docname):
     any_term = "|".join(sorted(map(re.escape, terms), key=len, reverse=True))
     pattern = re.compile(rf"(?<![\w-])({any_term})(?![\w-])", re.IGNORECASE)
     seen, page = set(), app.builder.get_relative_uri(docname, GLOSSARY)
-    for text in list(doctree.findall(nodes.Text)):
-        if _has_ancestor(text, NOT_IN):
-            continue
+    skipped = {
+        id(text)
+        for part in doctree.findall()
+        if isinstance(part, NOT_IN)
+        for text in part.findall(nodes.Text)
+    }
+    for text in [text for text in doctree.findall(nodes.Text) if id(text) not in skipped]:
         pieces, end = [], 0
         for match in pattern.finditer(text):
             anchor = terms[match[1].lower()]
             if anchor not in seen:
                 seen.add(anchor)
-                link = nodes.reference(
-                    "", match[1], refuri=f"{page}#{anchor}", classes=["term"], internal=True
-                )
-                pieces += [nodes.Text(text[end : match.start()]), link]
+                to = {"refuri": f"{page}#{anchor}", "classes": ["term"], "internal": True}
+                pieces += [nodes.Text(text[end : match.start()]), nodes.reference("", match[1], **to)]
                 end = match.end()
         if pieces:
             text.parent.replace(text, [*pieces, nodes.Text(text[end:])])
-
-
-def _has_ancestor(node, kinds) -> bool:
-    while node.parent is not None:
-        node = node.parent
-        if isinstance(node, kinds):
-            return True
-    return False
 
 
 def made_with() -> str:
@@ -104,17 +98,10 @@ def finish_page(app, pagename, templatename, context, doctree):
         when = datetime.fromtimestamp(run["mtime"]).strftime("%-d %B %Y, %H:%M")
         line = f"{course}. Run on {when}, in {run['runtime']:.0f} seconds, with {made_with()}."
         notebook = f"{context['pathto']('', 1)}{NOTEBOOKS}/{Path(pagename).name}.ipynb"
-        context["header_buttons"].insert(
-            0,
-            {
-                "type": "link",
-                "url": notebook,
-                "tooltip": "Download this page as a notebook",
-                "icon": "fas fa-download",
-                "label": "download-notebook-button",
-            },
-        )
-        link = f'<a href="{html.escape(notebook)}" download>Download this page as a notebook</a>'
+        told = "Download this page as a notebook"
+        button = {"type": "link", "url": notebook, "tooltip": told, "label": "download-notebook-button"}
+        context["header_buttons"].insert(0, button | {"icon": "fas fa-download"})
+        link = f'<a href="{html.escape(notebook)}" download>{told}</a>'
     else:
         line, link = f"{course}. Built on {datetime.now().strftime('%-d %B %Y')}.", ""
     context["body"] += f'<p class="colophon">{html.escape(line)} {link}</p>'
@@ -129,10 +116,8 @@ def write_notebooks(app, exception):
     for page in app.env.found_docs:
         if is_lesson(page):
             text = Path(app.env.doc2path(page)).read_text("utf-8")
-            notebook = jupytext.reads(
-                without_solutions(text) if app.config.hide_solutions else text, "md:myst"
-            )
-            nbformat.write(notebook, folder / f"{Path(page).name}.ipynb")
+            text = without_solutions(text) if app.config.hide_solutions else text
+            nbformat.write(jupytext.reads(text, "md:myst"), folder / f"{Path(page).name}.ipynb")
 
 
 def empty_instructors_page(app, docname, source):
@@ -141,14 +126,14 @@ def empty_instructors_page(app, docname, source):
         source[0] = source[0].splitlines()[0] + "\n\nThis page is not in the book for students.\n"
 
 
-def obey(app, config):
+def hide_solutions_if_asked(app, config):
     """Hide solutions if `make book SOLUTIONS=no` says so."""
     config.hide_solutions = os.environ.get("SOLUTIONS") == "no"
 
 
 def setup(app):
     """Register with Sphinx."""
-    app.connect("config-inited", obey)
+    app.connect("config-inited", hide_solutions_if_asked)
     app.connect("source-read", empty_instructors_page)
     app.add_post_transform(TitlesOfExercises)
     app.connect("doctree-resolved", link_terms)
