@@ -31,6 +31,21 @@
     });
   }
 
+  // One chain of a program in a worker: it is put among `workers`; `heard` has what to do with its names and rows.
+  const chain = (url, job, workers, heard) =>
+    new Promise((done, failed) => {
+      const worker = new Worker(url);
+      workers.push(worker);
+      worker.onmessage = ({ data: told }) => {
+        if (told.error !== undefined) failed(new Error(told.error));
+        else if (told.names) heard.names(told.names);
+        else if (told.rows) heard.rows(job.chain, told.rows);
+        else done(told);
+      };
+      worker.onerror = (event) => failed(new Error(event.message || "this browser could not start the sampler"));
+      worker.postMessage(job);
+    });
+
   // Start sampling `data` (an object as Stan reads it) with a program.  `settings` are adaptDelta, seed, warmup,
   // draws and chains; `follow` names columns, and onRows(chain, rows) is called with these as they come: a
   // Float64Array, row after row, first of warmup, then of the draws; chains count from 1.
@@ -39,7 +54,6 @@
   // Float64Array of all columns, row after row; of null, if stop() was called; it fails with a sentence.
   course.sample = (program, data, settings, follow, onRows) => {
     const workers = [];
-    let stopped = () => {};
     const end = () => {
       for (const worker of workers.splice(0)) worker.terminate();
     };
@@ -51,21 +65,15 @@
       const url = URL.createObjectURL(new Blob([course.workers[program]], { type: "text/javascript" }));
       const { chains: count, ...job } = { ...settings, data: JSON.stringify(data), follow };
       let names = [];
-      const chain = (number) =>
-        new Promise((done, failed) => {
-          const worker = new Worker(url);
-          workers.push(worker);
-          worker.onmessage = ({ data: told }) => {
-            if (told.error !== undefined) failed(new Error(told.error));
-            else if (told.names) names = told.names;
-            else if (told.rows) onRows(number, told.rows);
-            else done(told);
-          };
-          worker.onerror = (event) => failed(new Error(event.message || "this browser could not start the sampler"));
-          worker.postMessage({ ...job, chain: number });
-        });
+      const heard = {
+        rows: onRows,
+        names: (told) => {
+          names = told;
+        },
+      };
       try {
-        const chains = await Promise.all(Array.from({ length: count }, (_, i) => chain(i + 1)));
+        const jobs = Array.from({ length: count }, (_, i) => ({ ...job, chain: i + 1 }));
+        const chains = await Promise.all(jobs.map((one) => chain(url, one, workers, heard)));
         return { names, chains };
       } finally {
         end();
@@ -73,15 +81,13 @@
       }
     }
 
+    let stop;
     const halted = new Promise((done) => {
-      stopped = () => done(null);
-    });
-    return {
-      done: Promise.race([all(), halted]),
-      stop: () => {
+      stop = () => {
         end();
-        stopped();
-      },
-    };
+        done(null);
+      };
+    });
+    return { done: Promise.race([all(), halted]), stop };
   };
 })();

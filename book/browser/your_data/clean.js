@@ -6,7 +6,7 @@
   const SHOWN = 5; // lines that are named in a sentence
   const { count, plural } = course;
 
-  course.ordinal = (n) => {
+  const ordinal = (n) => {
     const last = n % 100 > 10 && n % 100 < 14 ? 0 : n % 10;
     return `${count(n)}${["th", "st", "nd", "rd"][last] ?? "th"}`;
   };
@@ -49,38 +49,32 @@
     return twice === undefined ? "" : `“${twice}” is chosen twice: each column has one place.`;
   }
 
-  // What is to be asked of a column of measured numbers, or what is wrong with it.
-  function askAboutNumbers(name, fields, lines, described) {
-    const { roles, example, other, missing, values } = described;
+  // What is to be asked of a column of measured numbers, as `describe` has it, or what is wrong with it.
+  function askAboutNumbers({ name, fields, lines, roles, example, other, missing }) {
     for (const [mark, words] of Object.entries({ ",": "commas", ".": "points" })) {
       if (roles[mark] !== "ask") continue;
       const field = fields[example[`${mark}unclear`]];
-      const [more, less] = [field.replaceAll(mark, ""), field.replace(mark, ".")];
-      return {
-        id: `marks:${name}`,
-        text: `Are the ${words} in “${name}” marks of thousands, or decimal ${words}? Each has three digits after it.`,
-        options: [
-          ["thousands", `Thousands: ${field} is ${more}`],
-          ["decimals", `Decimals: ${field} is ${less}`],
-        ],
-      };
+      const text = `Are the ${words} in “${name}” marks of thousands, or decimal ${words}? Each has three digits after it.`;
+      const options = [
+        ["thousands", `Thousands: ${field} is ${field.replaceAll(mark, "")}`],
+        ["decimals", `Decimals: ${field} is ${field.replace(mark, ".")}`],
+      ];
+      return { id: `marks:${name}`, text, options };
     }
     if (other.length) return askAboutText(name, fields, lines, other);
     if (!missing.length) return null;
-    if (missing.length === values.length) return { problem: `“${name}” has no number: choose another column.` };
+    if (missing.length === fields.length) return { problem: `“${name}” has no number: choose another column.` };
     const found = [...new Set(missing.map((i) => (fields[i] ? `“${fields[i]}”` : "nothing")))].slice(0, 3).join(", ");
-    return {
-      id: `missing:${name}`,
-      text:
-        `Leave out ${plural(missing.length, "row")} without a number? In “${name}” ${linesOf(missing, lines)} ` +
-        `${missing.length === 1 ? "has" : "have"} ${found}.`,
-      options: [["yes", `Leave out ${plural(missing.length, "row")}`]],
-    };
+    const rows = plural(missing.length, "row");
+    const text =
+      `Leave out ${rows} without a number? In “${name}” ${linesOf(missing, lines)} ` +
+      `${missing.length === 1 ? "has" : "have"} ${found}.`;
+    return { id: `missing:${name}`, text, options: [["yes", `Leave out ${rows}`]] };
   }
 
   function askAboutText(name, fields, lines, other) {
     const first = other.find((i) => course.isLimit(fields[i])) ?? other[0];
-    const place = `in line ${lines[first]}, the ${course.ordinal(first + 1)} row below the names`;
+    const place = `in line ${lines[first]}, the ${ordinal(first + 1)} row below the names`;
     const cell = `“${fields[first].slice(0, 60)}” in “${name}” (${place}) is no number`;
     if (course.isLimit(fields[first])) {
       return {
@@ -89,33 +83,39 @@
           "A model of your own can say that the number is below or above the limit (Stan's guide calls it censored data).",
       };
     }
-    if (2 * other.length > fields.length)
+    if (2 * other.length > fields.length) {
       return { problem: `${cell}. Choose another column, or correct it in the table.` };
+    }
     const more = other.length > 1 ? `, nor are ${count(other.length - 1)} more` : "";
     const rows = plural(other.length, "row");
-    return {
-      id: `text:${name}`,
-      text: `${cell}${more}. Correct it in the table, or leave out ${rows} (${linesOf(other, lines)}).`,
-      options: [["yes", `Leave out ${rows}`]],
-    };
+    const text = `${cell}${more}. Correct it in the table, or leave out ${rows} (${linesOf(other, lines)}).`;
+    return { id: `text:${name}`, text, options: [["yes", `Leave out ${rows}`]] };
   }
 
   // Rows that are left out because the reader says so.
-  function leftOut(grid, { levels, value, fields, described, answers, missing }) {
+  function leftOut({ name, lines, other, missing }, levels, labels, answers, noLabel) {
     const out = new Set();
     const did = [];
-    const drop = (rows, text, undo) => {
+    const drop = (undo, rows, text) => {
+      if (!answers[undo] || !rows.length) return;
       for (const i of rows) out.add(i);
-      did.push({ text: `Left out: ${plural(rows.length, "row")} ${text} (${linesOf(rows, grid.lines)}).`, undo });
+      did.push({ text: `Left out: ${plural(rows.length, "row")} ${text} (${linesOf(rows, lines)}).`, undo });
     };
-    const [unread, none] = [`text:${value}`, `missing:${value}`];
-    if (answers[unread] && described.other.length) drop(described.other, `whose “${value}” is no number`, unread);
-    if (answers[none] && described.missing.length) drop(described.missing, `without a number in “${value}”`, none);
+    drop(`text:${name}`, other, `whose “${name}” is no number`);
+    drop(`missing:${name}`, missing, `without a number in “${name}”`);
     levels.forEach((level, k) => {
-      const rows = [...fields[k].keys()].filter((i) => missing.includes(fields[k][i]));
-      if (answers[`labels:${level}`] && rows.length) drop(rows, `without a label in “${level}”`, `labels:${level}`);
+      const rows = [...labels[k].keys()].filter((i) => noLabel.includes(labels[k][i]));
+      drop(`labels:${level}`, rows, `without a label in “${level}”`);
     });
     return { out, did };
+  }
+
+  // The question that is still open: that of text may be answered, and that of missing numbers follow it.
+  function pending(asked, column, answers) {
+    if (!asked || !answers[asked.id]) return asked;
+    const { name, missing } = column;
+    if (asked.id !== `text:${name}` || !missing.length || answers[`missing:${name}`]) return null;
+    return askAboutNumbers({ ...column, other: [] });
   }
 
   // The table that the model gets: {table: {columns: [{name, type, values}], rows}, did, ask, problem}; there
@@ -123,36 +123,25 @@
   course.takeColumns = (grid, { levels, value, answers = {}, missing = [] }) => {
     const problem = checkChoice(levels, value);
     if (problem) return { did: [], problem };
-    const column = (name) => grid.columns[grid.names.indexOf(name)];
-    const numbers = column(value);
+    const [fields, ...labels] = [value, ...levels].map((name) => grid.columns[grid.names.indexOf(name)]);
     const options = { answer: answers[`marks:${value}`], commasLikely: course.commasLikely(grid) };
-    const described = course.describe(numbers, options);
-    const did = course.sayHow(value, described, numbers).map((text) => ({ text }));
+    const column = { name: value, fields, lines: grid.lines, ...course.describe(fields, options) };
+    const did = course.sayHow(column).map((text) => ({ text }));
     if (options.answer && did.length) did[0].undo = `marks:${value}`;
-    const asked = askAboutNumbers(value, numbers, grid.lines, described);
+    const asked = askAboutNumbers(column);
     if (asked?.problem) return { did, problem: asked.problem };
-    const fields = levels.map(column);
-    const gone = leftOut(grid, { levels, value, fields, described, answers, missing });
+    const gone = leftOut(column, levels, labels, answers, missing);
     did.push(...gone.did);
-    const ask = pending(asked, value, numbers, grid.lines, described, answers);
+    const ask = pending(asked, column, answers);
     if (ask) return { did, ask };
     const kept = [...grid.lines.keys()].filter((i) => !gone.out.has(i));
     if (!kept.length) return { did, problem: "There are no rows: give at least one measured number." };
-    const columns = levels.map((name, k) => ({ name, ...labelsOf(kept.map((i) => fields[k][i])) }));
+    const columns = levels.map((name, k) => ({ name, ...labelsOf(kept.map((i) => labels[k][i])) }));
     columns.forEach(({ name, type }, k) => {
-      const field = type === "Int64" && fields[k].find((one) => one.includes("."));
+      const field = type === "Int64" && labels[k].find((one) => one.includes("."));
       if (field) did.push({ text: `In “${name}”, ${field} is the label ${Number(field)}.` });
     });
-    columns.push({ name: value, type: "Float64", values: Float64Array.from(kept, (i) => described.values[i]) });
-    const percent = described.example.percent !== undefined;
-    return { did, table: { columns, rows: kept.length }, percent };
+    columns.push({ name: value, type: "Float64", values: Float64Array.from(kept, (i) => column.values[i]) });
+    return { did, table: { columns, rows: kept.length }, percent: column.example.percent !== undefined };
   };
-
-  // The question that is still open: that of text may be answered, and that of missing numbers follow it.
-  function pending(asked, name, fields, lines, described, answers) {
-    if (!asked || !answers[asked.id]) return asked;
-    const { missing } = described;
-    if (asked.id !== `text:${name}` || !missing.length || answers[`missing:${name}`]) return null;
-    return askAboutNumbers(name, fields, lines, { ...described, other: [] });
-  }
 })();

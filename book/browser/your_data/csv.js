@@ -100,11 +100,8 @@
     } catch {
       return { separator, rows: 0, numbers: 0 };
     }
-    const widths = new Map();
-    for (const { fields } of rows) {
-      if (fields.length > 1) widths.set(fields.length, (widths.get(fields.length) ?? 0) + 1);
-    }
-    const most = Math.max(0, ...widths.values());
+    const widths = rows.map(({ fields }) => fields.length).filter((width) => width > 1);
+    const most = Math.max(0, ...widths.map((width) => widths.filter((other) => other === width).length));
     const all = rows.flatMap(({ fields }) => fields);
     const numbers = all.filter((field) => course.isNumber(field)).length / all.length;
     return { separator, rows: most, numbers };

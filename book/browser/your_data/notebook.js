@@ -64,6 +64,9 @@
       : "";
   };
 
+  const markdown = (source) => ({ cell_type: "markdown", source });
+  const code = (source) => ({ cell_type: "code", source, execution_count: null, outputs: [] });
+
   // Cells of the notebook; those that read what the page has drawn do so if it is there.
   function cells({ table, levels, value, program, options, settings, did, remarked, reserved }) {
     const { prior, sharedTau, weight, writeNodes } = options;
@@ -76,19 +79,14 @@
     const remark = remarked ? ",\n    remark=False,  # the page has said what to look at\n" : "\n";
     const scales = `"tau": ${repr(prior.tau)}, "sigma": ${repr(prior.sigma)}`;
     return [
-      [
-        "markdown",
-        `# Your data, natively
+      markdown(`# Your data, natively
 
 Repeats what the page "Your data" of the course *Hierarchical models in Stan, from Python* does, with CmdStan. It
 reads \`data.csv\`, the table as the page reads it: keep it in the folder of this notebook.${history(did)}
 
 \`helpers\` is the module of the course. It is there if you open this notebook in the JupyterLab that \`make lab\`
-starts in the course's folder; in another environment, \`pip install\` that folder.`,
-      ],
-      [
-        "code",
-        `import logging
+starts in the course's folder; in another environment, \`pip install\` that folder.`),
+      code(`import logging
 from pathlib import Path
 
 import arviz
@@ -110,11 +108,8 @@ flat = helpers.tree_data(
     weight=${repr(weight)},
     write_nodes=${truth(writeNodes)},
 )
-print(f"{data['N']} measurements; nodes of each level: {flat['J'].tolist()}")`,
-      ],
-      [
-        "code",
-        `fit = helpers.stan_model(${repr(program)}).sample(
+print(f"{data['N']} measurements; nodes of each level: {flat['J'].tolist()}")`),
+      code(`fit = helpers.stan_model(${repr(program)}).sample(
     data=flat,
     chains=${settings.chains},
     seed=${settings.seed},
@@ -125,12 +120,9 @@ print(f"{data['N']} measurements; nodes of each level: {flat['J'].tolist()}")`,
 )
 samples = arviz.from_cmdstanpy(fit, index_origin=1)
 names = ["theta", "tau", "sigma"]
-arviz.summary(samples, var_names=names)`,
-      ],
-      ["markdown", "The draws of the page, if their files are here, beside those of this notebook."],
-      [
-        "code",
-        `files = sorted(map(str, Path().glob("draws-*.csv")))
+arviz.summary(samples, var_names=names)`),
+      markdown("The draws of the page, if their files are here, beside those of this notebook."),
+      code(`files = sorted(map(str, Path().glob("draws-*.csv")))
 if files:
     page = arviz.from_cmdstanpy(cmdstanpy.from_csv(files), index_origin=1)
     rows = []
@@ -146,27 +138,14 @@ if files:
                     "MCSE": float(arviz.mcse(x[..., k], method="mean")),
                 })
     both = pl.DataFrame(rows).pivot(on="where", index="name", values=["mean", "MCSE"])
-    display(both)`,
-      ],
+    display(both)`),
     ];
   }
 
   // The notebook, as text.
-  course.notebook = (job) =>
-    JSON.stringify(
-      {
-        cells: cells(job).map(([type, source], i) => ({
-          cell_type: type,
-          id: `your-data-${i}`,
-          metadata: {},
-          ...(type === "code" ? { execution_count: null, outputs: [] } : {}),
-          source,
-        })),
-        metadata: { kernelspec: { display_name: "Python 3", language: "python", name: "python3" } },
-        nbformat: 4,
-        nbformat_minor: 5,
-      },
-      null,
-      1,
-    );
+  course.notebook = (job) => {
+    const numbered = cells(job).map((cell, i) => ({ ...cell, id: `your-data-${i}`, metadata: {} }));
+    const kernelspec = { display_name: "Python 3", language: "python", name: "python3" };
+    return JSON.stringify({ cells: numbered, metadata: { kernelspec }, nbformat: 4, nbformat_minor: 5 }, null, 1);
+  };
 })();

@@ -50,7 +50,6 @@
   }
 
   course.isNumber = (field) => read(field) !== null;
-  course.isNoNumber = (field) => NO_NUMBER.test(field);
   course.isLimit = (field) => LIMIT.test(field);
 
   // The number of a field once it is known what a comma and a point are; NaN if it does not fit.
@@ -136,7 +135,7 @@
   course.hasDecimalCommas = (fields) => parse(fields).votes[","].decimals > 0;
 
   // How the numbers of a column are written, in sentences: wherever they are not plain, what they are read as.
-  course.sayHow = (name, { example, roles, values }, fields) => {
+  course.sayHow = ({ name, fields, example, roles, values }) => {
     const said = [];
     const show = (i) => `“${fields[i]}” is ${values[i]}`;
     const words = { ",": "commas", ".": "points" };

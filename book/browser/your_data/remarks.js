@@ -3,6 +3,7 @@
 
 (() => {
   const LESSON_8 = "the end of lesson 8 says what to do about other likelihoods";
+  const remark = (rule, column, labels, text, fix) => ({ rule, column, labels, text, fix });
   const named = (label) => (label === "" ? "(empty)" : `“${label}”`);
 
   // Labels that mean a missing one, and those that differ in spaces or case only.
@@ -12,15 +13,11 @@
     const none = values.find((label) => missing.includes(label.trim()));
     if (none !== undefined) {
       const rows = values.filter((label) => missing.includes(label.trim())).length;
-      found.push({
-        rule: "missing",
-        column: name,
-        labels: [none],
-        text:
-          `${named(none)} in “${name}” makes a group of that name. If the label is missing, name its group in the ` +
-          "table, or leave such rows out.",
-        fix: { answer: `labels:${name}`, label: `Leave out ${rows} row${rows === 1 ? "" : "s"} without a label` },
-      });
+      const text =
+        `${named(none)} in “${name}” makes a group of that name. If the label is missing, name its group in the ` +
+        "table, or leave such rows out.";
+      const fix = { answer: `labels:${name}`, label: `Leave out ${course.plural(rows, "row")} without a label` };
+      found.push(remark("missing", name, [none], text, fix));
     }
     const alike = new Map();
     for (const label of [...new Set(values)].sort(course.compare)) {
@@ -32,14 +29,10 @@
       const [labels] = several;
       const quoted = labels.map((label) => `“${label}”`);
       const more = several.length > 1 ? `, and ${several.length - 1} more such labels,` : "";
-      found.push({
-        rule: "alike",
-        column: name,
-        labels,
-        text:
-          `${quoted.slice(0, -1).join(", ")} and ${quoted.at(-1)}${more} in “${name}” are different groups. If they ` +
-          "are meant to be one, write them alike.",
-      });
+      const text =
+        `${quoted.slice(0, -1).join(", ")} and ${quoted.at(-1)}${more} in “${name}” are different groups. If they ` +
+        "are meant to be one, write them alike.";
+      found.push(remark("alike", name, labels, text));
     }
     return found;
   }
@@ -73,31 +66,19 @@
         : `If “${level}” only names the same groups again, leave it out.`;
       const other = levels.filter((_, i) => i !== k - 1);
       if (outer) other.splice(k - 2, 0, level);
-      return [
-        {
-          rule: outer ? "order" : "again",
-          column: level,
-          labels: [],
-          text: `There are as many groups at level ${k} (“${level}”) as at level ${k - 1} (“${above}”), ${count}. ${cause}`,
-          fix: { levels: other, label: outer ? `Put “${level}” before “${above}”` : `Leave out “${level}”` },
-        },
-      ];
+      const text = `There are as many groups at level ${k} (“${level}”) as at level ${k - 1} (“${above}”), ${count}. ${cause}`;
+      const fix = { levels: other, label: outer ? `Put “${level}” before “${above}”` : `Leave out “${level}”` };
+      return [remark(outer ? "order" : "again", level, [], text, fix)];
     }
     const everywhere = under.size > 1 && labels.length === count * under.size;
     const shared = [...under.values()].filter((n) => n > 1).length;
     if (!everywhere && (2 * shared <= under.size || areNumbered(parents, labels))) return [];
     const label = labels.find((one) => under.get(one) > 1);
     const where = everywhere ? `every “${above}”` : `more than one “${above}”`;
-    return [
-      {
-        rule: "crossed",
-        column: level,
-        labels: [label],
-        text:
-          `The same labels of “${level}” stand under ${where}. If ${named(label)} is the same thing in all of them, ` +
-          `“${level}” is crossed with the levels above, and this nested model does not describe that.`,
-      },
-    ];
+    const text =
+      `The same labels of “${level}” stand under ${where}. If ${named(label)} is the same thing in all of them, ` +
+      `“${level}” is crossed with the levels above, and this nested model does not describe that.`;
+    return [remark("crossed", level, [label], text)];
   }
 
   // Numbers for which a normal distribution may be wrong.
@@ -114,14 +95,10 @@
     else if (percent && low >= 0 && high <= 100) what = "percentages";
     if (!what) return [];
     const kind = whole ? (high <= 1 ? "a yes or no" : "a count") : "a share of a whole";
-    return [
-      {
-        rule: "numbers",
-        column: value,
-        labels: [],
-        text: `The numbers in “${value}” are ${what}. If each is ${kind}, this model is not for them, as it is for roughly normal numbers: ${LESSON_8}.`,
-      },
-    ];
+    const text =
+      `The numbers in “${value}” are ${what}. If each is ${kind}, this model is not for them, as it is for roughly ` +
+      `normal numbers: ${LESSON_8}.`;
+    return [remark("numbers", value, [], text)];
   }
 
   // Everything to be said of a table of `takeColumns` and its tree: {rule, column, labels, text}, and perhaps a fix,
@@ -135,14 +112,10 @@
       if (i && !misspelt) found.push(...aboutNesting(tree, levels, i + 1));
     }
     if (tree.sizes[0] === 2) {
-      found.push({
-        rule: "two",
-        column: levels[0],
-        labels: tree.labels[0],
-        text:
-          `“${levels[0]}” has two labels only, ${tree.labels[0].map(named).join(" and ")}. If it is a treatment whose effect you ` +
-          "want to know, it is no level: two groups say next to nothing about their spread.",
-      });
+      const text =
+        `“${levels[0]}” has two labels only, ${tree.labels[0].map(named).join(" and ")}. If it is a treatment whose ` +
+        "effect you want to know, it is no level: two groups say next to nothing about their spread.";
+      found.push(remark("two", levels[0], tree.labels[0], text));
     }
     return [...found, ...aboutNumbers(tree.y, table.columns.at(-1).name, percent)];
   };
