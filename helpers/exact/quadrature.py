@@ -257,7 +257,11 @@ class Rule:
             counts = counts.take(below, axis)
         log_f = np.full(counts.shape, -np.inf)
         points = np.nonzero(counts)
-        log_f[counts] = self._log_f(np.array([t[i] for t, i in zip(axes, points, strict=True)]))
+        # x and its slope are computed once for every place on an axis, and not for every point of the grid
+        x = [c * np.exp(t - np.exp(-t)) for c, t in zip(self.centre, axes, strict=True)]
+        slope = [np.log(one) + np.log1p(np.exp(-t)) for one, t in zip(x, axes, strict=True)]
+        log_f[counts] = self._evaluate(np.array([one[i] for one, i in zip(x, points, strict=True)]))
+        log_f[counts] += sum(one[i] for one, i in zip(slope, points, strict=True))
         return log_f
 
     def _to_x(self, t: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 import xarray as xr
+from answering import given  # noqa: F401
 
 import helpers
 from helpers.checks import exercises, programs
@@ -227,7 +228,7 @@ def test_01_6_right(program):
     says("01.6", str(program(IN_ONE)), "in the batch", right=True)
 
 
-# One program makes all mistakes, as each compile takes seconds: `mistaken` chooses which.
+# One program makes all mistakes, as each compile takes seconds: `given` chooses which.
 CELLS_MISTAKEN = """
 data {
   real tau;
@@ -249,21 +250,7 @@ generated quantities {
 """
 
 
-@pytest.fixture
-def mistaken(monkeypatch):
-    """A function that makes all checks give programs something besides their data."""
-    sample = programs.sample
-
-    def give(**items):
-        def with_items(program, data, **options):
-            return sample(program, data | items, **options)
-
-        monkeypatch.setattr(programs, "sample", with_items)
-
-    return give
-
-
-def test_01_6_wrong(program, mistaken):
+def test_01_6_wrong(program, given):
     words = [
         "still share their colony",
         "less than a batch",
@@ -277,10 +264,10 @@ def test_01_6_wrong(program, mistaken):
         "y_3 varies too little",
     ]
     path = program(CELLS_MISTAKEN)
-    mistaken(mistake=0)
+    given(mistake=0)
     says("01.6", path, "in the batch", right=True)
     for mistake, said in enumerate(words, start=1):
-        mistaken(mistake=mistake)
+        given(mistake=mistake)
         says("01.6", path, said)
 
 
@@ -356,7 +343,7 @@ def test_02_3_noncentered(program):
     says("02.3", program(NONCENTERED, ("normal(10, 3)", "normal(0, 1)")), "wrong question", right=True)
 
 
-def test_02_3_centered_and_wrong(program, mistaken):
+def test_02_3_centered_and_wrong(program, given):
     path = program(
         CENTERED,
         (DATA, DATA + "  real m; real s; real scale;\n"),
@@ -371,7 +358,7 @@ def test_02_3_centered_and_wrong(program, mistaken):
         (1, 1, 5, "theta is not where"),
         (0, 1, 1, "is not where"),
     ]:
-        mistaken(m=m, s=s, scale=scale)
+        given(m=m, s=s, scale=scale)
         says("02.3", path, words, right=(m, s, scale) == (0, 1, 5))
 
 
@@ -514,14 +501,14 @@ def test_03_3_centered(program):
     says("03.3", program(text, (DATA, DATA + TAU)), "No funnel", right=True)
 
 
-def test_03_3_noncentered_and_wrong(program, mistaken):
+def test_03_3_noncentered_and_wrong(program, given):
     text = NONCENTERED.replace(TAU, "")  # its prior may stay: it is a constant now
     for k in (1, 2, 3):
         given = f"(part[{k}] == 0 ? sigma : part[{k}] * tau ^ power)"
         text = text.replace(f"tau * theta_{k}_tilde", f"{given} * theta_{k}_tilde")
     text = text.replace("theta ~ normal(10, 3)", "theta ~ normal(10, width)")
     path = program(text, (DATA, DATA + TAU + "  vector[3] part; real power; real width;\n"))
-    mistaken(part=[1, 1, 1], power=1, width=3)
+    given(part=[1, 1, 1], power=1, width=3)
     says("03.3", path, "No funnel", right=True)
     for wrong in (
         {"part": [0.2, 0.2, 0.2]},
@@ -532,7 +519,7 @@ def test_03_3_noncentered_and_wrong(program, mistaken):
         {"power": 0},  # a spread of 1, whatever τ is
         {"width": 1000},  # the prior of θ is lost
     ):
-        mistaken(**{"part": [1, 1, 1], "power": 1, "width": 3} | wrong)
+        given(**{"part": [1, 1, 1], "power": 1, "width": 3} | wrong)
         says("03.3", path, "the τ that it is given")
 
 

@@ -4,10 +4,11 @@ import arviz
 import numpy as np
 import polars as pl
 import pytest
-from test_checks_05_08 import refused, right, wrong
+from answering import refused, right, wrong
 
 import helpers
 from helpers.checks import programs
+from helpers.data import LEVELS
 
 NAMES = ["theta", "tau", "sigma"]
 
@@ -107,7 +108,7 @@ def test_09_3_planted(planted):
 
 
 def test_09_3_a_bug_may_keep_chains_apart(planted, monkeypatch):
-    data = helpers.stan_data(helpers.measurements(), ["day", "batch", "colony"], "y")[0]
+    data = helpers.stan_data(helpers.measurements(), LEVELS, "y")[0]
     draws = helpers.exact_posterior(data).draws(4000, seed=1)["posterior"]
     chains = {name: draws[name].values.reshape(4, 1000) for name in NAMES}
     chains["tau"][3] += 1
