@@ -215,6 +215,8 @@ def test_a_cell_that_is_no_number_is_named_where_it_stands():
         words = f"“{cell}” in “y” (in line 3, the 2nd row below the names) is no number"
         assert words in asked["asks"][0]["text"]
         assert "Left out: 1 row whose “y” is no number (line 3)" in told["said"]
+    both = PLAIN.replace("9.25", "x").replace("12", "NA")
+    assert read(both, answers={"text:y": "yes"})["asked"] == ["missing:y"]
     told = read("# by hand\n\nsite,y\n\nn,1.5\n\nn,x\ns,3.5\n")
     assert "“x” in “y” (in line 7, the 2nd row below the names)" in told["asks"][0]["text"]
 

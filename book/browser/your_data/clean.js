@@ -110,12 +110,10 @@
     return { out, did };
   }
 
-  // The question that is still open: that of text may be answered, and that of missing numbers follow it.
+  // The question that is still open: that about text may be answered, and that about missing numbers follow it.
   function pending(asked, column, answers) {
     if (!asked || !answers[asked.id]) return asked;
-    const { name, missing } = column;
-    if (asked.id !== `text:${name}` || !missing.length || answers[`missing:${name}`]) return null;
-    return askAboutNumbers({ ...column, other: [] });
+    return answers[`missing:${column.name}`] ? null : askAboutNumbers({ ...column, other: [] });
   }
 
   // The table that the model gets: {table: {columns: [{name, type, values}], rows}, did, ask, problem}; there

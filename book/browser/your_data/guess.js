@@ -20,19 +20,11 @@
   // Whether a table writes decimal commas: then what looks like a decimal point may be one of thousands.
   course.commasLikely = ({ columns, separator }) => separator === ";" || columns.some(course.hasDecimalCommas);
 
-  const known = new WeakMap(); // what was found in a table, which takes a while if it is large
-
   // Every column by its name: kind, "text", "whole", or "measured" for numbers that no label has; running, if it
   // numbers the rows; how many different fields it has; and whether it has no name.
   function look(grid) {
-    if (!known.has(grid)) {
-      const commasLikely = course.commasLikely(grid);
-      known.set(
-        grid,
-        grid.names.map((name, j) => lookAt(name, grid.columns[j], commasLikely, grid.unnamed)),
-      );
-    }
-    return known.get(grid);
+    const commasLikely = course.commasLikely(grid);
+    return grid.names.map((name, j) => lookAt(name, grid.columns[j], commasLikely, grid.unnamed));
   }
 
   function lookAt(name, fields, commasLikely, none) {
@@ -46,13 +38,8 @@
       else if (!other.length) kind = "whole";
     }
     const running = kind === "whole" && isRunning(values);
-    return {
-      name,
-      kind,
-      running,
-      different: new Set(fields).size,
-      unnamed: none.includes(name) || OF_PANDAS.test(name),
-    };
+    const unnamed = none.includes(name) || OF_PANDAS.test(name);
+    return { name, kind, running, unnamed, different: new Set(fields).size };
   }
 
   // Columns that seem to hold one quantity: measured ones, and whole numbers that are named like them.
@@ -139,14 +126,9 @@
     const found = wide(look(given));
     const isWide = found.columns.length > 0;
     if (isWide && !answers.long) return { grid: given, value: null, levels: [], asks: [askToMakeLong(found)] };
-    const grid = isWide
-      ? makeLong(
-          given,
-          found.columns.map(({ name }) => name),
-        )
-      : given;
-    const one = isWide ? { name: grid.long.value } : measuredOne(look(grid), grid.lines.length);
-    const levels = one ? course.guessLevels(grid, one.name) : [];
-    return { grid, value: one?.name ?? null, levels, asks: [] };
+    const names = found.columns.map(({ name }) => name);
+    const grid = isWide ? makeLong(given, names) : given;
+    const value = isWide ? grid.long.value : (measuredOne(look(grid), grid.lines.length)?.name ?? null);
+    return { grid, value, levels: value === null ? [] : course.guessLevels(grid, value), asks: [] };
   };
 })();

@@ -7,15 +7,9 @@
   // Text sorts by code points, which JavaScript's own comparison does not heed beyond the first 65536.
   course.compare = (a, b) => {
     if (typeof a !== "string") return a < b ? -1 : Number(a > b);
-    const end = Math.min(a.length, b.length);
-    for (let i = 0; i < end; i++) {
-      const [x, y] = [a.charCodeAt(i), b.charCodeAt(i)];
-      if (x === y) continue;
-      const [high, other] = [x, y].map((unit) => unit >= 0xd800 && unit < 0xe000);
-      if (high === other) return x - y;
-      return high ? 1 : -1;
-    }
-    return a.length - b.length;
+    const [x, y] = [a, b].map((text) => Array.from(text, (char) => char.codePointAt(0)));
+    const place = x.findIndex((point, i) => point !== y[i]);
+    return place < 0 ? x.length - y.length : x[place] - (y[place] ?? -1);
   };
 
   // Turn a table of `takeColumns`, levels first and the numbers last, into the tree of its rows, as stan_data does.
