@@ -1,231 +1,254 @@
 // What the tests ask of a page, as its reader has it before them: globalThis.look, there on every page.
 
-const AREA = "main"  // what the book's authors answer for; around it is the theme's
+const AREA = "main"; // what the book's authors answer for; around it is the theme's
 
 // every element, those in the shadow roots of figures too; formulas are one element each
 function* elements(root) {
   for (const el of root.children) {
-    yield el
-    if (el.matches("mjx-container, script, style")) continue
-    if (el.shadowRoot) yield* elements(el.shadowRoot)
-    yield* elements(el)
+    yield el;
+    if (el.matches("mjx-container, script, style")) continue;
+    if (el.shadowRoot) yield* elements(el.shadowRoot);
+    yield* elements(el);
   }
 }
-const inArea = () => [...document.querySelectorAll(AREA)].flatMap((area) => [...elements(area)])
-const parent = (el) => el.assignedSlot ?? el.parentElement ?? el.getRootNode().host
-const visible = (el) => el.checkVisibility({visibilityProperty: true, opacityProperty: true})
-  && el.getBoundingClientRect().width > 1
-const own = (el) => [...el.childNodes].filter((node) => node.nodeType == Node.TEXT_NODE)
-  .map((node) => node.data.trim()).join(" ").trim()
-const name = (el) => `${el.localName}${[...el.classList].map((c) => `.${c}`).join("")}`
-const label = (el) => `${name(el)}: ${short(el.textContent || el.ariaLabel || "")}`
-const short = (text) => text.trim().replace(/\s+/g, " ").slice(0, 60)
+const inArea = () => [...document.querySelectorAll(AREA)].flatMap((area) => [...elements(area)]);
+const parent = (el) => el.assignedSlot ?? el.parentElement ?? el.getRootNode().host;
+const visible = (el) =>
+  el.checkVisibility({ visibilityProperty: true, opacityProperty: true }) && el.getBoundingClientRect().width > 1;
+const own = (el) => [...el.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
+const name = (el) => `${el.localName}${[...el.classList].map((c) => `.${c}`).join("")}`;
+const label = (el) => `${name(el)}: ${short(el.textContent || el.ariaLabel || "")}`;
+const short = (text) => text.trim().replace(/\s+/g, " ").slice(0, 60);
 
 // ---- is it drawn?
 
-let typeset = false
+let typeset = false;
 function settled() {
-  globalThis.MathJax?.startup?.promise?.then(() => { typeset = true })
-  const roots = [...document.querySelectorAll("[data-root-id]")]
-  const documents = globalThis.Bokeh?.documents ?? []
-  return document.readyState == "complete" && document.fonts.status == "loaded"
-    && !document.querySelector("[aria-busy=true]")
-    && [...document.images].every((image) => image.complete || image.loading == "lazy")
-    && (typeset || !document.querySelector(".math"))
-    && roots.every((root) => root.childElementCount > 0)
-    && (roots.length == 0 || documents.length > 0) && documents.every((doc) => doc.is_idle)
+  globalThis.MathJax?.startup?.promise?.then(() => {
+    typeset = true;
+  });
+  const roots = [...document.querySelectorAll("[data-root-id]")];
+  const documents = globalThis.Bokeh?.documents ?? [];
+  return (
+    document.readyState === "complete" &&
+    document.fonts.status === "loaded" &&
+    !document.querySelector("[aria-busy=true]") &&
+    [...document.images].every((image) => image.complete || image.loading === "lazy") &&
+    (typeset || !document.querySelector(".math")) &&
+    roots.every((root) => root.childElementCount > 0) &&
+    (roots.length === 0 || documents.length > 0) &&
+    documents.every((doc) => doc.is_idle)
+  );
 }
 
 // Does every figure have the width of its column, or less? Grids need not: they scroll.
-const fitted = () => [...document.querySelectorAll("[data-root-id] > :not(.bk-GridPlot)")].every((el) =>
-  el.offsetWidth <= el.parentElement.parentElement.clientWidth)
+const fitted = () =>
+  [...document.querySelectorAll("[data-root-id] > :not(.bk-GridPlot)")].every(
+    (el) => el.offsetWidth <= el.parentElement.parentElement.clientWidth,
+  );
 
 // ---- formulas
 
 // TeX where a reader would see it: not in code, where it belongs, nor in what MathJax has made
 function rawFormulas() {
-  const found = []
-  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
-  for (let node; (node = walker.nextNode());) {
-    const code = node.parentElement.closest("pre, code, script, style, noscript, mjx-container")
-    if (!code && /\\[a-zA-Z()[\]]|\$\$|\$[^$\s]+\$/.test(node.data)) found.push(short(node.data))
+  const found = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    const code = node.parentElement.closest("pre, code, script, style, noscript, mjx-container");
+    if (!code && /\\[a-zA-Z()[\]]|\$\$|\$[^$\s]+\$/.test(node.data)) found.push(short(node.data));
   }
-  return found
+  return found;
 }
 const formulas = () => ({
-  bare: [...document.querySelectorAll(".math")].filter((el) => !el.querySelector("mjx-container"))
+  bare: [...document.querySelectorAll(".math")]
+    .filter((el) => !el.querySelector("mjx-container"))
     .map((el) => short(el.textContent)),
-  wrong: [...document.querySelectorAll("mjx-merror, [data-mjx-error], [data-mml-node=merror]")]
-    .map((el) => short(el.getAttribute("data-mjx-error") ?? el.textContent)),
+  wrong: [...document.querySelectorAll("mjx-merror, [data-mjx-error], [data-mml-node=merror]")].map((el) =>
+    short(el.getAttribute("data-mjx-error") ?? el.textContent),
+  ),
   raw: rawFormulas(),
-})
+});
 
 // ---- colours, as WCAG 2 has it
 
-const canvas = new OffscreenCanvas(1, 1).getContext("2d", {willReadFrequently: true})
-const known = new Map()
+const canvas = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+const known = new Map();
 function rgba(color) {
   if (!known.has(color)) {
-    canvas.clearRect(0, 0, 1, 1)
-    canvas.fillStyle = color
-    canvas.fillRect(0, 0, 1, 1)
-    const [r, g, b, a] = canvas.getImageData(0, 0, 1, 1).data
-    known.set(color, [r, g, b, a / 255])
+    canvas.clearRect(0, 0, 1, 1);
+    canvas.fillStyle = color;
+    canvas.fillRect(0, 0, 1, 1);
+    const [r, g, b, a] = canvas.getImageData(0, 0, 1, 1).data;
+    known.set(color, [r, g, b, a / 255]);
   }
-  return known.get(color)
+  return known.get(color);
 }
-const over = ([r, g, b, a], ground) => [r, g, b].map((c, i) => a * c + (1 - a) * ground[i])
+const over = ([r, g, b, a], ground) => [r, g, b].map((c, i) => a * c + (1 - a) * ground[i]);
 function ground(el) {
-  if (!el) return [255, 255, 255]
-  const color = rgba(getComputedStyle(el).backgroundColor)
-  return color[3] == 1 ? color.slice(0, 3) : over(color, ground(parent(el)))
+  if (!el) return [255, 255, 255];
+  const color = rgba(getComputedStyle(el).backgroundColor);
+  return color[3] === 1 ? color.slice(0, 3) : over(color, ground(parent(el)));
 }
 function luminance(rgb) {
-  const [r, g, b] = rgb.map((c) => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
-  return 0.2126 * r + 0.7152 * g + 0.0722 * b
+  const [r, g, b] = rgb.map((c) => (c <= 0.04045 * 255 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
 }
 function opacity(el) {
-  return el ? getComputedStyle(el).opacity * opacity(parent(el)) : 1
+  return el ? getComputedStyle(el).opacity * opacity(parent(el)) : 1;
 }
 
 // What is hard to read: text and formulas with a contrast below 4.5, or 3 if they are large or a mere sign such
 // as an arrow. One of each kind.
 function faint() {
-  const found = new Map()
+  const found = new Map();
   for (const el of inArea()) {
-    if (!(el.matches("mjx-container") || own(el)) || !visible(el) || el.matches(":disabled, :disabled *")) continue
-    const style = getComputedStyle(el), behind = ground(el)
-    const [r, g, b, a] = rgba(style.color)
-    const ink = over([r, g, b, a * opacity(el)], behind)
-    const [dark, light] = [luminance(ink), luminance(behind)].sort((a, b) => a - b)
-    const contrast = (light + 0.05) / (dark + 0.05), size = parseFloat(style.fontSize)
-    const large = size >= 24 || (size >= 18.66 && style.fontWeight >= 700)
-    const sign = !/[\p{L}\p{N}]/u.test(el.textContent)
-    if (contrast >= (large || sign ? 3 : 4.5)) continue
-    const kind = `${name(parent(el))} > ${name(el)}: ${style.color} on rgb(${behind.map(Math.round)})`
-    if (!found.has(kind)) found.set(kind, `${kind}, contrast ${contrast.toFixed(1)}: ${short(el.textContent)}`)
+    if (!(el.matches("mjx-container") || own(el)) || !visible(el) || el.matches(":disabled, :disabled *")) continue;
+    const style = getComputedStyle(el),
+      behind = ground(el);
+    const [r, g, b, a] = rgba(style.color);
+    const ink = over([r, g, b, a * opacity(el)], behind);
+    const [dark, light] = [luminance(ink), luminance(behind)].sort((a, b) => a - b);
+    const contrast = (light + 0.05) / (dark + 0.05),
+      size = parseFloat(style.fontSize);
+    const large = size >= 24 || (size >= 18.66 && style.fontWeight >= 700);
+    const sign = !/[\p{L}\p{N}]/u.test(el.textContent);
+    if (contrast >= (large || sign ? 3 : 4.5)) continue;
+    const kind = `${name(parent(el))} > ${name(el)}: ${style.color} on rgb(${behind.map(Math.round)})`;
+    if (!found.has(kind)) found.set(kind, `${kind}, contrast ${contrast.toFixed(1)}: ${short(el.textContent)}`);
   }
-  return [...found.values()]
+  return [...found.values()];
 }
-const cards = () => [...document.querySelectorAll("[data-root-id]")].map((el) => luminance(ground(el)))
+const cards = () => [...document.querySelectorAll("[data-root-id]")].map((el) => luminance(ground(el)));
 
 // ---- controls
 
 // those that the Tab key does not stop at
 function unreachable() {
-  const controls = inArea().filter((el) => el.matches(
-    "button, input, select, textarea, summary, [role=slider], [role=button], .noUi-handle, .bk-btn"))
-  return controls.filter((el) => {
-    if (!visible(el) || el.matches(":disabled, [type=hidden]")) return false
-    el.focus({preventScroll: true})
-    return el.tabIndex < 0 || el.getRootNode().activeElement != el
-  }).map(label)
+  const controls = inArea().filter((el) =>
+    el.matches("button, input, select, textarea, summary, [role=slider], [role=button], .noUi-handle, .bk-btn"),
+  );
+  return controls
+    .filter((el) => {
+      if (!visible(el) || el.matches(":disabled, [type=hidden]")) return false;
+      el.focus({ preventScroll: true });
+      return el.tabIndex < 0 || el.getRootNode().activeElement !== el;
+    })
+    .map(label);
 }
 function active() {
-  let el = document.activeElement
-  while (el?.shadowRoot?.activeElement) el = el.shadowRoot.activeElement
-  return el
+  let el = document.activeElement;
+  while (el?.shadowRoot?.activeElement) el = el.shadowRoot.activeElement;
+  return el;
 }
 
 // ---- width
 
 function scrolls(el) {
-  for (el = parent(el); el && el != document.body; el = parent(el)) {
-    if (/auto|scroll/.test(getComputedStyle(el).overflowX)) return true
+  for (el = parent(el); el && el !== document.body; el = parent(el)) {
+    if (/auto|scroll/.test(getComputedStyle(el).overflowX)) return true;
   }
-  return false
+  return false;
 }
 // what hangs out of the window, and cannot be scrolled to without moving the whole page
-const hanging = () => inArea().filter((el) => visible(el) && !el.closest("svg")
-  && el.getBoundingClientRect().right > innerWidth + 1 && !scrolls(el)).map((el) => name(el))
+const hanging = () =>
+  inArea()
+    .filter(
+      (el) => visible(el) && !el.closest("svg") && el.getBoundingClientRect().right > innerWidth + 1 && !scrolls(el),
+    )
+    .map((el) => name(el));
 
 // ---- figures
 
-const painted = () => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))
-const models = () => (globalThis.Bokeh?.documents ?? []).flatMap((doc) => doc.roots()).flatMap((root) => [...root.references()])
+const painted = () => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+const models = () =>
+  (globalThis.Bokeh?.documents ?? []).flatMap((doc) => doc.roots()).flatMap((root) => [...root.references()]);
 
 // Leave of every figure what is there without data, axes, grids and legends; or bring the data back
-const wasVisible = new WeakMap()
+const wasVisible = new WeakMap();
 async function showData(yes) {
   for (const model of models()) {
-    if (!model.type.endsWith("Renderer")) continue
-    if (!wasVisible.has(model)) wasVisible.set(model, model.visible)
-    model.visible = yes && wasVisible.get(model)
+    if (!model.type.endsWith("Renderer")) continue;
+    if (!wasVisible.has(model)) wasVisible.set(model, model.visible);
+    model.visible = yes && wasVisible.get(model);
   }
-  await painted()
+  await painted();
 }
 
-const model = (name) => models().find((one) => one.name == name)
+const model = (name) => models().find((one) => one.name === name);
 // arrays as Python can have them
 function plain(value) {
   if (ArrayBuffer.isView(value)) {
-    const all = Array.from(value), [rows, columns] = value.shape ?? []
-    return columns ? Array.from({length: rows}, (_, i) => all.slice(i * columns, (i + 1) * columns)) : all
+    const [all, [rows, columns]] = [Array.from(value), value.shape ?? []];
+    return columns ? Array.from({ length: rows }, (_, i) => all.slice(i * columns, (i + 1) * columns)) : all;
   }
-  if (Array.isArray(value)) return value.map(plain)
-  if (value?.constructor != Object) return value
-  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, plain(one)]))
+  if (Array.isArray(value)) return value.map(plain);
+  if (value?.constructor !== Object) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, plain(one)]));
 }
-const get = (name, item) => plain(model(name)[item])
+const get = (name, item) => plain(model(name)[item]);
 async function set(name, item, value) {
-  model(name)[item] = value
-  await painted()
+  model(name)[item] = value;
+  await painted();
 }
 async function tap(name, index) {
-  model(name).selected.indices = [index]
-  await painted()
+  model(name).selected.indices = [index];
+  await painted();
 }
-const root = (name) => Bokeh.documents.flatMap((doc) => doc.roots())
-  .find((one) => one.references().has(model(name)))
-const rootOf = (name) => Bokeh.index.find_one(root(name)).el
-const handle = (name) => Bokeh.index.find_one(model(name)).el.shadowRoot.querySelector(".noUi-handle")
+const root = (name) => Bokeh.documents.flatMap((doc) => doc.roots()).find((one) => one.references().has(model(name)));
+const rootOf = (name) => Bokeh.index.find_one(root(name)).el;
+const handle = (name) => Bokeh.index.find_one(model(name)).el.shadowRoot.querySelector(".noUi-handle");
 
 // A walk with the Tab key: from some stop before a figure, through it, and out of it
-let walk
+let walk;
 function beginWalk(name) {
-  const root = rootOf(name)
-  const before = [...document.querySelectorAll("a[href], button, summary")].filter((el) => visible(el)
-    && el.tabIndex >= 0 && el.compareDocumentPosition(root) & Node.DOCUMENT_POSITION_FOLLOWING)
-  before.at(-1).focus()
-  const stops = [...elements(root.shadowRoot)].filter((el) => visible(el)
-    && el.matches(".noUi-handle, button, select, input, .bk-btn"))
-  walk = {root, left: new Set(stops), entered: false}
+  const root = rootOf(name);
+  const before = [...document.querySelectorAll("a[href], button, summary")].filter(
+    (el) => visible(el) && el.tabIndex >= 0 && el.compareDocumentPosition(root) & Node.DOCUMENT_POSITION_FOLLOWING,
+  );
+  before.at(-1).focus();
+  const stops = [...elements(root.shadowRoot)].filter(
+    (el) => visible(el) && el.matches(".noUi-handle, button, select, input, .bk-btn"),
+  );
+  walk = { root, left: new Set(stops), entered: false };
 }
 function hasLeft() {
-  const inside = document.activeElement == walk.root
-  walk.left.delete(active())
-  walk.entered ||= inside
-  return walk.entered && !inside
+  const inside = document.activeElement === walk.root;
+  walk.left.delete(active());
+  walk.entered ||= inside;
+  return walk.entered && !inside;
 }
-const notReached = () => [...walk.left].map(label)
+const notReached = () => [...walk.left].map(label);
 
 // ----
 
 function unfold() {
-  document.querySelectorAll("details").forEach((el) => { el.open = true })
-  document.querySelectorAll(".toggle-button-hidden").forEach((el) => el.click())
+  for (const el of document.querySelectorAll("details")) el.open = true;
+  for (const el of document.querySelectorAll(".toggle-button-hidden")) el.click();
 }
 
 // As a reader has it who opens everything that can be opened
 function all() {
-  const folded = document.documentElement.scrollWidth
-  unfold()
+  const folded = document.documentElement.scrollWidth;
+  unfold();
   return {
     theme: document.documentElement.dataset.theme,
     formulas: formulas(),
     formulas_seen: document.querySelectorAll("mjx-container").length,
-    headings: [...document.querySelectorAll("h1, h2, h3, h4, h5, h6")].filter(visible)
+    headings: [...document.querySelectorAll("h1, h2, h3, h4, h5, h6")]
+      .filter(visible)
       .map((el) => [Number(el.localName[1]), short(el.textContent)]),
-    images: [...document.querySelectorAll("article img")]
-      .map((el) => ({src: el.getAttribute("src"), alt: el.alt, width: el.naturalWidth})),
+    images: [...document.querySelectorAll("article img")].map(({ src, alt, naturalWidth: width }) => ({
+      src,
+      alt,
+      width,
+    })),
     faint: faint(),
     cards: cards(),
     unreachable: unreachable(),
     width: Math.max(folded, document.documentElement.scrollWidth) - innerWidth,
     hanging: hanging(),
-  }
+  };
 }
 
-globalThis.look = {
-  settled, fitted, all, unfold, painted, showData, get, set, tap, handle, rootOf, beginWalk, hasLeft, notReached,
-}
+globalThis.look = { settled, fitted, all, unfold, painted, showData };
+Object.assign(look, { get, set, tap, handle, rootOf, beginWalk, hasLeft, notReached });
