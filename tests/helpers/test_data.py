@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.data import LEVELS, measurements, simulate, stan_data
+from helpers.data import LEVELS, measurements, stan_data
+from helpers.simulation import simulate
 
 # The tree of the experiment: as many nodes as children of every node above.
 DESIGN = [3, [4, 1, 3], [3, 2, 1, 3, 4, 2, 1, 1], [5, 2, 1, 2, 2, 2, 3, 4, 2, 1, 3, 2, 1, 1, 7, 3, 6]]
