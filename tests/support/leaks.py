@@ -12,7 +12,7 @@ def names_of_this_machine() -> set[str]:
     """Names of user and computer, unless they are words of the course itself or too short to tell."""
     words = {
         word
-        for pattern in ("*.md", "book/*.md", "lessons/*.md", "helpers/*.py")
+        for pattern in ("*.md", "book/pages/*.md", "lessons/*.md", "helpers/*.py")
         for path in COURSE.glob(pattern)
         for word in re.findall(r"\w+", path.read_text("utf-8"))
     }
