@@ -1,8 +1,8 @@
 """The panel "Sample here": draws of the three-level model, and, in the book, Stan to make others.
 
 The figure shows the draws that it was given, in JupyterLab and in the book. In the book, `panel.js` (in
-``book/sampler``) puts a form above it and a table of diagnostics below. It samples with the programs that
-were compiled for pages, if there are any, and puts what comes into these sources, by their names:
+``book/browser/panel``) puts a form above it and a table of diagnostics below. It samples with the programs
+that were compiled for pages, if there are any, and puts what comes into these sources, by their names:
 
 ``sampling.start``
     Text on what the figure shows. Its only tag is JSON with what the script needs: ``levels`` and ``flat``,
