@@ -3,6 +3,8 @@
 A name loads what it needs when it is first used, so that ``import helpers`` takes no time.
 """
 
+# What is imported here for editors and type checkers is what the table below promises.
+# ruff: noqa: F401
 import importlib
 from typing import TYPE_CHECKING
 
@@ -32,31 +34,7 @@ _WHERE = {
     "tree_plot": ["draw_tree"],
 }
 _MODULES = {name: module for module, names in _WHERE.items() for name in names}
-
-__all__ = [
-    "COLORS",
-    "ExactPosterior",
-    "StanError",
-    "Verdict",
-    "calibrate",
-    "check",
-    "dots",
-    "draw_tree",
-    "draws",
-    "exact_posterior",
-    "funnel",
-    "measurements",
-    "rank_ecdf",
-    "rank_test",
-    "score",
-    "simulate",
-    "stan_data",
-    "stan_file",
-    "stan_model",
-    "table_file",
-    "tree_data",
-    "unflatten",
-]
+__all__ = sorted(_MODULES)
 
 
 def __getattr__(name: str):

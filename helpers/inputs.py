@@ -25,7 +25,6 @@ static_cast switch template this thread_local throw try typeid typename union un
 wchar_t xor xor_eq fvar STAN_MAJOR STAN_MINOR STAN_PATCH STAN_MATH_MAJOR STAN_MATH_MINOR STAN_MATH_PATCH
 """
 
-
 # How all numbers of a column may be written, and what has to be done to them; 4,930 is written in two ways
 _CHANGES = {
     r"[-+]?[0-9]*,?[0-9]+": ".str.replace(',', '.')",

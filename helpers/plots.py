@@ -1,4 +1,4 @@
-"""The pictures that come back from lesson to lesson: the tree of a design, the funnel, a dot for each run."""
+"""The pictures that come back from lesson to lesson: the funnel, a dot for each run, ranks; their colours."""
 
 import itertools
 from collections.abc import Mapping
@@ -12,23 +12,14 @@ import polars as pl
 import xarray as xr
 
 from helpers.calibration.ranks import ecdf_differences
-from helpers.inputs import (
-    as_numbers,
-    describe_type,
-    did_you_mean,
-    is_number,
-    short_repr,
-)
+from helpers.inputs import as_numbers, describe_type, did_you_mean, is_number, short_repr
 from helpers.tree import draws, parse_name
 
 # Okabe and Ito's, safe for all eyes
 COLORS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00"]
 GREY, PALE, SHADES = "#999999", "#dddddd", ["#e3eff7", "#bcdaec", "#86bbdc"]  # of blue, for 99%, 90%, 50%
-FUNNEL = {
-    "theta": (9, 12.3),
-    "offset": (-1.6, 1.6),
-    "tau": (3e-4, 3),
-}  # axes that pictures of our cells share
+# The axes of every picture of the funnel of our cells, in a.u.: θ, how far θ₁ lies from θ, and τ
+FUNNEL = {"theta": (9, 12.3), "offset": (-1.6, 1.6), "tau": (3e-4, 3)}
 
 
 def funnel(

@@ -98,13 +98,7 @@ def tree_layout(df: pl.DataFrame, levels: list[str]) -> pl.DataFrame:
     for path, k in itertools.product(paths, depths):
         first.setdefault(path[:k], path[-1])
     order = {path: labels[path[-1]] if numbered else [first[path[:k]] for k in depths] for path in paths}
-    x, below = 0.0, {}
-    for path in sorted(paths, key=order.get):
-        # A gap between leaves, so that the circles over single observations do not touch.
-        x += 1.0 if path[:-1] in below else 2.5
-        for k in depths:
-            below.setdefault(path[:k], []).append(x)
-
+    below = _below(sorted(paths, key=order.get))
     centre = {path: float(np.mean(xs)) for path, xs in below.items()}
     # By label, so that a group keeps its colour however the nodes are ordered.
     colors = dict(zip(df[levels[0]].unique().sort(), itertools.cycle(COLORS), strict=False))
@@ -119,3 +113,14 @@ def tree_layout(df: pl.DataFrame, levels: list[str]) -> pl.DataFrame:
         nodes.append((label, name, len(xs), color, centre[path], y, *parent))
     columns = ["label", "name", "n", "color", "x", "y", "parent_x", "parent_y"]
     return pl.DataFrame(nodes, schema=columns, orient="row").sort("y", descending=True, maintain_order=True)
+
+
+def _below(paths: list[tuple]) -> dict[tuple, list[float]]:
+    """Give every node, which is a beginning of a path, the places of the observations below it."""
+    x, below = 0.0, {}
+    for path in paths:
+        # A gap between leaves, so that the circles over single observations do not touch.
+        x += 1.0 if path[:-1] in below else 2.5
+        for k in range(len(path) + 1):
+            below.setdefault(path[:k], []).append(x)
+    return below
