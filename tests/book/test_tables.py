@@ -8,6 +8,22 @@ from reading import case, in_page, read
 ROWS = "north,a,11.5\nnorth,a,9.25\nnorth,b,10\nsouth,a,8.5\nsouth,b,12\nsouth,b,7.75\n"
 PLAIN = f"site,plot,y\n{ROWS}"
 
+
+def expect(cases: dict, **common):
+    """Hold what the page makes of `cases`, {name: (case, what is wanted)}, against that, and what all share.
+
+    What is wanted to be said, asked or called a problem is a part of it; "" is nothing at all.
+    """
+    results = in_page(*(one for one, _ in cases.values()))
+    for told, (name, (_, wanted)) in zip(results, cases.items(), strict=True):
+        told["ask"] = told["asks"][0]["text"] if told["asks"] else ""
+        for key, value in (common | wanted).items():
+            found = told.get(key)
+            part = key in ("said", "ask", "problem") and value
+            assert value in found if part else found == value, (name, key, told)
+            assert key != "problem" or found.endswith("."), (name, found)
+
+
 # --- thousands and decimals -------------------------------------------------------------------------------
 
 UNCLEAR = {
@@ -57,14 +73,12 @@ ONE_READING = {
 
 
 def test_numbers_with_one_reading_are_read_and_it_is_said():
-    texts = [
-        "site,y\n" + "".join(f'a,"{field}"\n' for field in fields) for fields, *_ in ONE_READING.values()
-    ]
-    results = in_page(*(case(text, ["site"], "y") for text in texts))
-    for told, (name, (_, numbers, words)) in zip(results, ONE_READING.items(), strict=True):
-        assert told["asked"] == [], name
-        assert [float(line.split(",")[1]) for line in told["csv"].split()[1:]] == numbers, name
-        assert words in told["said"], name
+    cases = {}
+    for name, (fields, numbers, words) in ONE_READING.items():
+        text = "site,y\n" + "".join(f'a,"{field}"\n' for field in fields)
+        csv = "site,y\n" + "".join(f"a,{number}\n" for number in numbers)
+        cases[name] = (case(text, ["site"], "y"), {"csv": csv, "said": words})
+    expect(cases, asked=[])
 
 
 # --- what is around a table -------------------------------------------------------------------------------
@@ -91,12 +105,9 @@ AROUND = {
 
 
 def test_what_is_around_a_table_changes_nothing_and_is_said():
-    plain, *results = in_page(case(PLAIN), *(case(text) for text, _ in AROUND.values()))
-    for told, (name, (_, words)) in zip(results, AROUND.items(), strict=True):
-        assert told.get("csv") == plain["csv"], (name, told)
-        assert told["data"] == plain["data"], name
-        assert words in told["said"], name
-        assert bool(words) or told["said"] == "", name
+    plain = read(PLAIN)
+    cases = {name: (case(text), {"said": words}) for name, (text, words) in AROUND.items()}
+    expect(cases, csv=plain["csv"], data=plain["data"])
 
 
 NAMED = "".join(
@@ -116,12 +127,10 @@ INDEXED = {
 
 
 def test_row_names_and_running_numbers_are_no_levels():
-    plain, *results = in_page(case(PLAIN), *map(case, INDEXED.values()))
-    for told, name in zip(results, INDEXED, strict=True):
-        assert told["guess"] == {"value": "y", "levels": ["site", "plot"]}, name
-        assert told["csv"] == plain["csv"], name
-        assert told["names"][0] in ("first column", "Unnamed: 0", "nr"), name
-        assert ("“first column”" in told["said"]) == (told["names"][0] == "first column"), name
+    named = {"an index of pandas", "a running number"}
+    said = {name: "" if name in named else "“first column”" for name in INDEXED}
+    cases = {name: (case(text), {"said": said[name]}) for name, text in INDEXED.items()}
+    expect(cases, guess={"value": "y", "levels": ["site", "plot"]}, csv=read(PLAIN)["csv"])
 
 
 def test_a_note_beside_the_table_is_no_level():
@@ -174,11 +183,7 @@ BROKEN = {
 
 
 def test_broken_text_gets_a_sentence_that_says_where():
-    for told, words in zip(
-        in_page(*(case(text, ["a"], "b") for text in BROKEN)), BROKEN.values(), strict=True
-    ):
-        assert words in told["problem"]
-        assert told["problem"].endswith(".")
+    expect({text[:40]: (case(text, ["a"], "b"), {"problem": words}) for text, words in BROKEN.items()})
 
 
 # --- cells that are no numbers, and labels ----------------------------------------------------------------
@@ -188,33 +193,27 @@ NO_NUMBERS = ["NA", "", "NaN", "nan", "null", "#N/A", "n/a", ".", "-", "?", "Non
 
 def test_rows_without_a_number_are_left_out_with_one_answer():
     texts = [PLAIN.replace("9.25", word).replace("12", word) for word in NO_NUMBERS]
-    for told in in_page(*map(case, texts)):
-        assert told["asked"] == ["missing:y"]
-        words = "Leave out 2 rows without a number? In “y” lines 3, 6 have"
-        assert words in told["asks"][0]["text"]
-    for told in in_page(*(case(text, answers={"missing:y": "yes"}) for text in texts)):
-        assert "Left out: 2 rows without a number in “y” (lines 3, 6)." in told["said"]
-        assert told["csv"] == "site,plot,y\nnorth,a,11.5\nnorth,b,10\nsouth,a,8.5\nsouth,b,7.75\n"
+    words = "Leave out 2 rows without a number? In “y” lines 3, 6 have"
+    expect({text: (case(text), {}) for text in texts}, asked=["missing:y"], ask=words)
+    rest = "site,plot,y\nnorth,a,11.5\nnorth,b,10\nsouth,a,8.5\nsouth,b,7.75\n"
+    words = "Left out: 2 rows without a number in “y” (lines 3, 6)."
+    expect({text: (case(text, answers={"missing:y": "yes"}), {}) for text in texts}, said=words, csv=rest)
 
 
 def test_a_limit_is_named_and_its_row_is_not_offered_to_go():
+    words = "“{}” in “y” (in line 3, the 2nd row below the names) is no number"
     cells = ["<0.5", "> 20", "≤3", "BDL", "<LOD"]
-    for cell, told in zip(
-        cells, in_page(*(case(PLAIN.replace("9.25", cell)) for cell in cells)), strict=True
-    ):
-        assert f"“{cell}” in “y” (in line 3, the 2nd row below the names) is no number" in told["problem"]
-        assert told["asks"] == []
-        assert "data" not in told
+    cases = {cell: (case(PLAIN.replace("9.25", cell)), {"problem": words.format(cell)}) for cell in cells}
+    expect(cases, asks=[], data=None)
 
 
 def test_a_cell_that_is_no_number_is_named_where_it_stands():
+    words = "“{}” in “y” (in line 3, the 2nd row below the names) is no number"
     cells = ["4.2 mm", "about 5", "x", "inf", "1e999", "1,2,3", "12-5"]
-    for cell in cells:
-        text = PLAIN.replace("9.25", f'"{cell}"')
-        asked, told = in_page(case(text), case(text, answers={"text:y": "yes"}))
-        words = f"“{cell}” in “y” (in line 3, the 2nd row below the names) is no number"
-        assert words in asked["asks"][0]["text"]
-        assert "Left out: 1 row whose “y” is no number (line 3)" in told["said"]
+    texts = {cell: PLAIN.replace("9.25", f'"{cell}"') for cell in cells}
+    expect({cell: (case(text), {"ask": words.format(cell)}) for cell, text in texts.items()})
+    said = "Left out: 1 row whose “y” is no number (line 3)"
+    expect({cell: (case(text, answers={"text:y": "yes"}), {}) for cell, text in texts.items()}, said=said)
     both = PLAIN.replace("9.25", "x").replace("12", "NA")
     assert read(both, answers={"text:y": "yes"})["asked"] == ["missing:y"]
     told = read("# by hand\n\nsite,y\n\nn,1.5\n\nn,x\ns,3.5\n")
@@ -266,13 +265,13 @@ CLEAR = {
 
 
 def test_columns_are_guessed_where_they_are_clear_and_only_there():
-    for name, told in zip(NOT_CLEAR, in_page(*map(case, NOT_CLEAR.values())), strict=True):
-        assert told["guess"] == {"value": None, "levels": []}, name
-        assert "Which column is measured?" in told["problem"], name
-        assert "data" not in told, name
-    results = in_page(*(case(text) for text, *_ in CLEAR.values()))
-    for told, (name, (_, value, levels)) in zip(results, CLEAR.items(), strict=True):
-        assert told["guess"] == {"value": value, "levels": levels}, name
+    unclear = {name: (case(text), {}) for name, text in NOT_CLEAR.items()}
+    none = {"value": None, "levels": []}
+    expect(unclear, guess=none, problem="Which column is measured?", data=None)
+    wanted = {
+        name: {"guess": {"value": value, "levels": levels}} for name, (_, value, levels) in CLEAR.items()
+    }
+    expect({name: (case(CLEAR[name][0]), guess) for name, guess in wanted.items()})
 
 
 WIDE = {
@@ -335,6 +334,5 @@ CHOICES += [(["g", "g"], "y", "“g” is chosen twice"), (["g"], "h", "“h” 
 
 
 def test_a_choice_that_cannot_be_gets_a_sentence():
-    cases = [case("g,h,y\na,,1.5\nb,NA,2.5\n", levels, value) for levels, value, _ in CHOICES]
-    for told, (*_, words) in zip(in_page(*cases), CHOICES, strict=True):
-        assert words in told["problem"]
+    text = "g,h,y\na,,1.5\nb,NA,2.5\n"
+    expect({words: (case(text, levels, value), {"problem": words}) for levels, value, words in CHOICES})

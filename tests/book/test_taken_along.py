@@ -138,6 +138,20 @@ def test_cmdstanpy_and_arviz_read_the_draws(taken):
     read = cmdstanpy.from_csv(sorted(map(str, folder.glob("draws-*.csv"))))
     assert read.column_names == fit.column_names
     np.testing.assert_array_equal(read.draws(), fit.draws())
+    ours, theirs = (run.metadata.cmdstan_config for run in (read, fit))
+    names = [
+        "method",
+        "num_samples",
+        "num_warmup",
+        "save_warmup",
+        "thin",
+        "delta",
+        "max_depth",
+        "metric",
+        "init",
+    ]
+    assert {name: ours[name] for name in names} == {name: theirs[name] for name in names}
+    assert ours["seed"] == SETTINGS["seed"]
     np.testing.assert_array_equal(read.step_size, [0.5] * 4)
     assert read.time == [{"warmup": 0.25, "sampling": 0.5, "total": 0.75}] * 4
     samples = arviz.from_cmdstanpy(read, index_origin=1)

@@ -103,7 +103,7 @@ course.outcome = (() => {
       ...verdict(job, run, [...run.first, ...alarms, ...run.last]),
     );
     await course.pictures.showLeaves(job, result, course.mean(column("theta")));
-    at("results").ariaBusy = "false";
+    at("results").removeAttribute("aria-busy");
   }
 
   return { show, unknowns };
