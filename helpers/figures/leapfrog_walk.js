@@ -1,7 +1,5 @@
 // One Hamiltonian path in the funnel, computed anew whenever a control is moved. The same as `leapfrog` and
-// `_report` in walk.py, which fill the figure before anybody touches it.
-const moves = 60, limit = 1000, shown = [1e-5, 1e5]
-
+// `_report` in leapfrog_walk.py, which fill the figure before anybody touches it.
 const h = Math.pow(10, step.value), tau = Math.pow(10, start.value)
 const noncentered = form.active == 1
 let x = noncentered ? 1 : tau, log_tau = Math.log(tau)
@@ -25,6 +23,7 @@ const push = () => {
 const before = energy()
 const walked = {move: [0], x: [x], log_tau: [log_tau], error: [0]}
 const broken = {move: [], x: [], log_tau: [], to_x: [], to_log_tau: [], error: []}
+const add = (table, row) => Object.values(table).forEach((column, i) => column.push(row[i]))
 for (let move = 1; move <= moves; move++) {
   const from = [x, log_tau]
   push()
@@ -34,18 +33,10 @@ for (let move = 1; move <= moves; move++) {
   let error = energy() - before
   if (!(error <= limit)) {
     if (Number.isNaN(error)) error = Infinity
-    broken.move.push(move)
-    broken.x.push(from[0])
-    broken.log_tau.push(from[1])
-    broken.to_x.push(x)
-    broken.to_log_tau.push(log_tau)
-    broken.error.push(Math.min(error, shown[1]))
+    add(broken, [move, ...from, x, log_tau, Math.min(error, shown[1])])
     break
   }
-  walked.move.push(move)
-  walked.x.push(x)
-  walked.log_tau.push(log_tau)
-  walked.error.push(error)
+  add(walked, [move, x, log_tau, error])
 }
 walked.size = walked.error.map((error) => Math.max(Math.abs(error), shown[0]))
 path.data = walked

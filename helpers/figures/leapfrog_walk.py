@@ -115,9 +115,8 @@ def walk(noncentered: bool = False) -> bokeh.models.LayoutDOM:
     """
     step = log_slider("step size", -1.7, 0, -0.7, name="walk.step")
     start = log_slider("the path starts at τ", -2, 0.5, 0, name="walk.start")
-    form = bokeh.models.RadioButtonGroup(
-        labels=["centered", "noncentered"], active=int(noncentered), name="walk.form", width=200
-    )
+    forms = ["centered", "noncentered"]
+    form = bokeh.models.RadioButtonGroup(labels=forms, active=int(noncentered), name="walk.form", width=200)
     again = bokeh.models.Button(label="kick again", name="walk.again", width=100)
     kick = source("walk.kick", {"number": [0]})
     walked, broken, said = _report(leapfrog(10**step.value, 10**start.value, KICKS[0], noncentered))
@@ -129,34 +128,28 @@ def walk(noncentered: bool = False) -> bokeh.models.LayoutDOM:
         __file__, [(step, "value"), (start, "value"), (form, "active"), (kick, "data")],
         step=step, start=start, form=form, kick=kick, kicks=KICKS.tolist(), path=path, end=end, text=text,
         hills=hills, frames=FRAMES, axis=left.xaxis[0], x_range=left.x_range, y_range=left.y_range,
+        moves=MOVES, limit=LIMIT, shown=SHOWN,
     )  # fmt: skip
     more = f"kick.data = {{number: [(kick.data.number[0] + 1) % {len(KICKS)}]}}"
     again.js_on_event("button_click", bokeh.models.CustomJS(args={"kick": kick}, code=more))
-    return bokeh.layouts.column(
-        wrap(form, again), wrap(step, start), text, wrap(left, right), sizing_mode="stretch_width"
-    )
+    controls = wrap(form, again), wrap(step, start)
+    return bokeh.layouts.column(*controls, text, wrap(left, right), sizing_mode="stretch_width")
 
 
 def _draw_path(path, end, noncentered: bool) -> tuple[bokeh.plotting.figure, list]:
     """Draw the path over the hill of either form, of which one is seen."""
     frame = FRAMES[noncentered]
-    left = panel(
-        x_range=bokeh.models.Range1d(**frame["x"]), y_range=bokeh.models.Range1d(**frame["y"]),
-        x_axis_label=frame["label"], y_axis_label="log τ", name="walk.panel",
-    )  # fmt: skip
-    hills = [
-        left.patches("x", "y", color="color", source=bokeh.models.ColumnDataSource(hill), level="underlay")
-        for hill in _hills()
-    ]
-    for i, hill in enumerate(hills):
-        hill.name, hill.visible = f"walk.hill.{i}", i == noncentered
+    ranges = {f"{axis}_range": bokeh.models.Range1d(**frame[axis]) for axis in "xy"}
+    left = panel(x_axis_label=frame["label"], y_axis_label="log τ", name="walk.panel", **ranges)
+    hills = []
+    for i, hill in enumerate(_hills()):
+        style = {"color": "color", "level": "underlay", "name": f"walk.hill.{i}", "visible": i == noncentered}
+        hills.append(left.patches("x", "y", source=bokeh.models.ColumnDataSource(hill), **style))
     left.line("x", "log_tau", source=path, color="black", line_width=1)
     left.scatter("x", "log_tau", source=path, color="black", size=4)
     start_at = bokeh.models.CDSView(filter=bokeh.models.IndexFilter([0]))
-    left.scatter(
-        "x", "log_tau", source=path, view=start_at, size=11, fill_color="white", line_color="black",
-        line_width=2,
-    )  # fmt: skip
+    ring = {"size": 11, "fill_color": "white", "line_color": "black", "line_width": 2}
+    left.scatter("x", "log_tau", source=path, view=start_at, **ring)
     left.segment("x", "log_tau", "to_x", "to_log_tau", source=end, color=COLORS[5], line_width=2)
     left.scatter("x", "log_tau", source=end, **BREAK)
     return left, hills
@@ -168,15 +161,11 @@ def _draw_errors(path, end) -> bokeh.plotting.figure:
         x_range=(-1, MOVES + 1), y_range=(SHOWN[0] / 2, SHOWN[1] * 4), y_axis_type="log",
         x_axis_label="move", y_axis_label="energy error",
     )  # fmt: skip
-    right.add_layout(
-        bokeh.models.Span(location=LIMIT, dimension="width", line_dash="dashed", line_color=COLORS[5])
-    )
-    right.add_layout(
-        bokeh.models.Label(
-            x=MOVES, y=LIMIT, text="divergent, says Stan", text_align="right", y_offset=3,
-            text_font_size="12px", text_color=COLORS[5], level="underlay",
-        )
-    )  # fmt: skip
+    dashed = {"dimension": "width", "line_dash": "dashed", "line_color": COLORS[5]}
+    right.add_layout(bokeh.models.Span(location=LIMIT, **dashed))
+    style = {"text_align": "right", "y_offset": 3, "text_font_size": "12px", "text_color": COLORS[5]}
+    label = {"x": MOVES, "y": LIMIT, "text": "divergent, says Stan", "level": "underlay"}
+    right.add_layout(bokeh.models.Label(**label, **style))
     right.line("move", "size", source=path, color="black", line_width=1)
     right.scatter("move", "size", source=path, color="black", size=4)
     right.scatter("move", "error", source=end, **BREAK)
@@ -193,11 +182,9 @@ def _report(path: dict) -> tuple[dict, dict, str]:
         broken = {name: [float(value)] for name, value in zip(broken, row, strict=True)}
     size = np.maximum(np.abs(table["error"]), SHOWN[0])
     largest = np.abs(table["error"]).max()
-    verdict = "the path is followed well."
+    verdict = "a rough path, of some use." if largest > 0.5 else "the path is followed well."
     if max(table["error"]) > 5:
         verdict = "so far off, a point is next to never kept."
-    elif largest > 0.5:
-        verdict = "a rough path, of some use."
     text = f"Largest energy error {float(f'{largest:.2g}'):g}: {verdict}"
     if broken["move"]:
         text = f"<b>Divergence</b> in move {move}: the energy is off by more than 1,000."

@@ -1,4 +1,4 @@
-// The weights of the chosen node at the τ of the slider, from a table computed in Python (nested.py).
+// The weights of the chosen node at the τ of the slider, from a table computed in Python (nested_weights.py).
 const at = nodes.data.name.indexOf(node.value)
 const {x, number, own, n} = leaves.data
 const across = own.length + 1, first = (slider.value * level.length + at) * across

@@ -35,9 +35,9 @@ import polars as pl
 from helpers.data import stan_data
 from helpers.exact import exact_posterior
 from helpers.exact.passes import Tree
-from helpers.figures.parts import script, source, tau_grid, tau_slider, words, wrap
+from helpers.figures.parts import panel, script, source, tau_grid, tau_slider, words, wrap
 from helpers.inputs import column_names
-from helpers.plots import COLORS, GREY
+from helpers.plots import COLORS, GREY, PALE
 from helpers.priors import read_prior
 from helpers.tree_plot import tree_layout
 
@@ -126,12 +126,10 @@ def nested(
     nodes = source("nested.nodes", placed)
     ring = source("nested.ring", {name: [placed[name][first]] for name in ("x", "y")})
     (prior_mean, _), _, _ = read_prior(prior, 1)
-    text = words(
-        f"Given τ, {options[first][1]} has the mean {weight @ np.r_[own, prior_mean]:.2f} a.u. "
-        f"Its own cells average {own[first - len(level)]:.2f} a.u.",
-        "nested.text",
-        render_as_text=True,  # a label may hold what HTML would take for its own
-    )
+    said = f"Given τ, {options[first][1]} has the mean {weight @ np.r_[own, prior_mean]:.2f} a.u. "
+    said += f"Its own cells average {own[first - len(level)]:.2f} a.u."
+    # as plain text: a label may hold what HTML would take for its own
+    text = words(said, "nested.text", render_as_text=True)
     slider, node = _controls(tau, start, options, options[first][0], nodes)
     script(
         __file__, [(slider, "value"), (node, "value")],
@@ -139,10 +137,8 @@ def nested(
         table=table.astype(np.float32), kin=kin.tolist(), level=level.tolist(), prior_mean=prior_mean,
         disc=DISC,
     )  # fmt: skip
-    return bokeh.layouts.column(
-        wrap(node, slider), text, _tree(nodes, ring, leaves, levels), _bars(totals),
-        sizing_mode="stretch_width",
-    )  # fmt: skip
+    drawn = _draw_tree(nodes, ring, leaves, levels), _draw_bars(totals)
+    return bokeh.layouts.column(wrap(node, slider), text, *drawn, sizing_mode="stretch_width")
 
 
 def _kin(tree: Tree) -> np.ndarray:
@@ -167,10 +163,8 @@ def _shares(tree: Tree, levels: list[str], discs: list, weight: np.ndarray, kin:
 
 def _controls(tau: np.ndarray, start: int, options: list, value: str, nodes) -> tuple:
     """Make the slider and the menu; a tap on a node chooses as the menu does."""
-    node = bokeh.models.Select(
-        title="node", options=options, value=value, name="nested.node",
-        sizing_mode="stretch_width", min_width=240, max_width=300,
-    )  # fmt: skip
+    fit = {"sizing_mode": "stretch_width", "min_width": 240, "max_width": 300}
+    node = bokeh.models.Select(title="node", options=options, value=value, name="nested.node", **fit)
     slider = tau_slider(tau, start, name="nested.slider")
     slider.tags = tau.tolist()
     # it leaves nothing selected, so that the next tap is not taken to undo it
@@ -180,9 +174,8 @@ if (i != null) {
   node.value = nodes.data.name[i]
   nodes.selected.indices = []
 }"""
-    nodes.selected.js_on_change(
-        "indices", bokeh.models.CustomJS(args={"nodes": nodes, "node": node}, code=choose)
-    )
+    choose = bokeh.models.CustomJS(args={"nodes": nodes, "node": node}, code=choose)
+    nodes.selected.js_on_change("indices", choose)
     return slider, node
 
 
@@ -212,11 +205,9 @@ def _drawn(labelled: pl.DataFrame, levels: list[str], names: list[str]) -> tuple
     numbers = [f"{level}_stan" for level in levels]
     # one row for each leaf, so that all get the same room
     placed = tree_layout(labelled.unique(numbers[-1], keep="first"), levels)
-    nodes = placed.filter(pl.col("y") > 0).select("label", "x", "y", "parent_x", "parent_y")
     # from the population an edge of no length, to itself
-    nodes = nodes.with_columns(
-        pl.col("parent_x").fill_null(pl.col("x")), pl.col("parent_y").fill_null(pl.col("y"))
-    )
+    edges = [pl.col(f"parent_{axis}").fill_null(pl.col(axis)) for axis in "xy"]
+    nodes = placed.filter(pl.col("y") > 0).select("label", "x", "y", *edges)
     options = [("theta", "θ, the population")]
     for k, number in enumerate(numbers):
         rows = labelled.unique(number, keep="first").sort(number).select(number, *levels[: k + 1]).rows()
@@ -226,12 +217,11 @@ def _drawn(labelled: pl.DataFrame, levels: list[str], names: list[str]) -> tuple
     return nodes, placed.filter(pl.col("y") == 0)["x"].to_list(), options
 
 
-def _tree(nodes, ring, leaves, levels: list[str]) -> bokeh.plotting.figure:
+def _draw_tree(nodes, ring, leaves, levels: list[str]) -> bokeh.plotting.figure:
     """Draw the tree, with a disc under every leaf."""
     top = len(levels) + 1
-    p = bokeh.plotting.figure(
-        height=75 * (top + 1), y_range=(-0.4, top + 0.3), sizing_mode="stretch_width", min_width=280,
-        max_width=760, tools="tap,hover", toolbar_location=None,
+    p = panel(
+        height=75 * (top + 1), max_width=760, y_range=(-0.4, top + 0.3), tools="tap,hover",
         tooltips=f"{levels[-1]} @number: @weight{{0.0%}}",
     )  # fmt: skip
     p.x_range.range_padding = 0.08
@@ -240,7 +230,7 @@ def _tree(nodes, ring, leaves, levels: list[str]) -> bokeh.plotting.figure:
     p.yaxis.major_tick_line_color = p.yaxis.axis_line_color = p.outline_line_color = None
     p.xaxis.visible = p.grid.visible = False
     edges = p.segment("parent_x", "parent_y", "x", "y", color=GREY, source=nodes)
-    p.segment("x", 0, "x", 1, color="#dddddd", source=leaves)
+    p.segment("x", 0, "x", 1, color=PALE, source=leaves)
     discs = p.scatter("x", 0, size="size", color="color", source=leaves)
     p.scatter("x", "y", size=23, color="black", source=ring)
     circles = p.scatter("x", "y", size=16, fill_color="white", line_color="#666666", source=nodes)
@@ -253,17 +243,17 @@ def _tree(nodes, ring, leaves, levels: list[str]) -> bokeh.plotting.figure:
     return p
 
 
-def _bars(totals) -> bokeh.plotting.figure:
+def _draw_bars(totals) -> bokeh.plotting.figure:
     """Draw a bar for each kind of kin, all together 100%."""
     kinds = totals.data["kin"]
-    p = bokeh.plotting.figure(
-        height=60 + 24 * len(kinds), y_range=kinds[::-1], x_range=(0, 1.2), sizing_mode="stretch_width",
-        min_width=280, max_width=760, tools="", toolbar_location=None, x_axis_label="share of the weight",
+    p = panel(
+        height=60 + 24 * len(kinds), max_width=760, y_range=kinds[::-1], x_range=(0, 1.2),
+        x_axis_label="share of the weight",
     )  # fmt: skip
     p.hbar("kin", right="weight", height=0.7, color="color", source=totals)
     p.text("weight", "kin", "share", source=totals, x_offset=5, text_baseline="middle", text_font_size="12px")
     p.xaxis.ticker = [0, 0.25, 0.5, 0.75, 1]
     p.xaxis.formatter = bokeh.models.NumeralTickFormatter(format="0%")
     p.ygrid.visible = False
-    p.yaxis.major_tick_line_color = p.xaxis.minor_tick_line_color = None
+    p.yaxis.major_tick_line_color = None
     return p

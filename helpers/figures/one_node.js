@@ -1,5 +1,5 @@
 // The cloud of one group's x and log τ, drawn anew whenever the weight or the group size is moved. The same
-// as `density`, `_ratio` and `_words` in weight.py, which draw the first one.
+// as `density`, `ratio` and `_words` in one_node.py, which draw the first one.
 const w = weight.value
 const {n, ends, log_tau, density, mean, sd, width, ess} = tables[size.value]
 

@@ -30,6 +30,8 @@ figure needs no kernel. Names of models, for tests and for pages that want to se
     What the figure says of the cloud.
 """
 
+from functools import cache
+
 import bokeh.layouts
 import bokeh.models
 import bokeh.plotting
@@ -68,7 +70,20 @@ def density(w: float, n: int) -> dict:
         ``x``, shape (columns,), the middles of the image's cells; ``image``, shape (lines, columns), as in
         ``weight.cloud``.
     """
-    return _cloud(w, _table(n))
+    table = _table(n)
+    log_tau, p = table["log_tau"], table["density"]
+    scale = np.exp((w - 1) * log_tau)
+    mean, sd = table["mean"] * scale, table["sd"] * scale
+    reach = np.max((np.abs(mean) + 3.3 * sd)[p > p.max() / 20])
+    x = ((np.arange(CELLS) + 0.5) / CELLS * 2 - 1) * reach
+    drawn = np.maximum(sd, 0.6 * (x[1] - x[0]))[:, None]  # or a thin neck would fall between the cells
+    cell = p[:, None] * np.exp(-(((x - mean[:, None]) / drawn) ** 2) / 2) / drawn
+    cell *= (x[1] - x[0]) * (log_tau[1] - log_tau[0]) / np.sqrt(2 * np.pi)
+    order = np.argsort(-cell, axis=None)
+    held = np.empty(cell.size)
+    held[order] = np.cumsum(cell.ravel()[order])
+    image = sum((held <= share).astype(np.uint8) for share in (0.5, 0.9, 0.99)).reshape(cell.shape)
+    return {"log_tau": log_tau, "density": p, "mean": mean, "sd": sd, "x": x, "image": image}
 
 
 def ratio(w: float | np.ndarray, n: int) -> float | np.ndarray:
@@ -76,9 +91,11 @@ def ratio(w: float | np.ndarray, n: int) -> float | np.ndarray:
 
     The width is the standard deviation of x given τ; 1 is as good as round. Of the shape of `w`.
     """
-    return _ratio(w, _table(n))
+    (low, high), (narrow, wide) = _table(n)["ends"], _table(n)["width"]
+    return wide / narrow * np.exp((w - 1) * (high - low))
 
 
+@cache
 def _table(n: int) -> dict:
     """Compute what no weight changes: lines of the image, and the ends of the central 90% of τ."""
     exact = posterior(n)
@@ -95,40 +112,6 @@ def _table(n: int) -> dict:
         "ends": ends.tolist(),
         "width": given["sd"].to_list()[CELLS:],
     }
-
-
-def _cloud(w: float, table: dict) -> dict:
-    """Compute what `one_node.js` draws."""
-    log_tau, p = table["log_tau"], table["density"]
-    scale = np.exp((w - 1) * log_tau)
-    mean, sd = table["mean"] * scale, table["sd"] * scale
-    reach = np.max((np.abs(mean) + 3.3 * sd)[p > p.max() / 20])
-    x = ((np.arange(CELLS) + 0.5) / CELLS * 2 - 1) * reach
-    drawn = np.maximum(sd, 0.6 * (x[1] - x[0]))[:, None]  # or a thin neck would fall between the cells
-    cell = p[:, None] * np.exp(-(((x - mean[:, None]) / drawn) ** 2) / 2) / drawn
-    cell *= (x[1] - x[0]) * (log_tau[1] - log_tau[0]) / np.sqrt(2 * np.pi)
-    order = np.argsort(-cell, axis=None)
-    held = np.empty(cell.size)
-    held[order] = np.cumsum(cell.ravel()[order])
-    image = sum((held <= share).astype(np.uint8) for share in (0.5, 0.9, 0.99)).reshape(cell.shape)
-    return {"log_tau": log_tau, "density": p, "mean": mean, "sd": sd, "x": x, "image": image}
-
-
-def _ratio(w, table: dict):
-    """Width at the upper end of the central 90% of τ, in units of that at the lower end."""
-    (low, high), (narrow, wide) = table["ends"], table["width"]
-    return wide / narrow * np.exp((w - 1) * (high - low))
-
-
-def _words(w: float, table: dict) -> str:
-    """Say of the cloud what `one_node.js` says."""
-    ratio = _ratio(w, table)
-    factor = max(ratio, 1 / ratio)
-    kind = ("a funnel" if factor > 2.5 else "a blunt funnel") + (" upside down" if ratio < 1 else "")
-    shape = f"{float(f'{factor:.2g}'):g} times as wide at the {'upper' if ratio > 1 else 'lower'} one: {kind}"
-    if factor < 1.25:
-        shape = "about as wide at the one as at the other"
-    return f"90% of τ lie between the dashed lines. The cloud is {shape}."
 
 
 def weight(table: pl.DataFrame | None = None) -> bokeh.models.LayoutDOM:
@@ -151,42 +134,42 @@ def weight(table: pl.DataFrame | None = None) -> bokeh.models.LayoutDOM:
         If `table` lacks a column, or has no rows for a group size.
     """
     measured = None if table is None else _measured(table)
-    tables = [_table(n) for n in SIZES]
     w, place = 1.0, 1
-    cloud, first = _cloud(w, tables[place]), tables[place]
-    dial, size = _controls(w, place)
-    text = words(_words(w, first), "weight.text")
-    rows = _source("rows", {name: cloud[name] for name in ("log_tau", "density", "mean", "sd")})
-    at_ends = np.array(first["width"]) * np.exp((w - 1) * np.array(first["ends"]))
-    bars = _source("bars", {"log_tau": first["ends"], "left": (-at_ends).tolist(), "right": at_ends.tolist()})
-    weights = np.linspace(0, 1, 21)
-    curve = _source("curve", {"w": weights, "ratio": _ratio(weights, first)})
-    now = _source("now", {"w": [w], "ratio": [float(_ratio(w, first))]})
+    n = SIZES[place]
+    cloud, table, weights = density(w, n), _table(n), np.linspace(0, 1, 21)
+    dial = slider("weight w, from noncentered to centered", "weight.w", 0, 1, 0.05, w)
+    title = "measurements in each group, n"
+    size = slider(title, "weight.size", 0, len(SIZES) - 1, 1, place, "return String(2 ** tick)")
+    text = words(_words(ratio(w, n)), "weight.text")
+    rows = source("weight.rows", {name: cloud[name] for name in ("log_tau", "density", "mean", "sd")})
+    at_ends = np.array(table["width"]) * np.exp((w - 1) * np.array(table["ends"]))
+    bars = {"log_tau": table["ends"], "left": (-at_ends).tolist(), "right": at_ends.tolist()}
+    bars = source("weight.bars", bars)
+    curve = source("weight.curve", {"w": weights, "ratio": ratio(weights, n)})
+    now = source("weight.now", {"w": [w], "ratio": [float(ratio(w, n))]})
     left, image = _draw_cloud(cloud, bars)
     right, here = [_draw_ratio(curve, now)], None
     if measured is not None:
-        here = bokeh.models.Span(
-            location=SIZES[place], dimension="height", line_width=8, line_alpha=0.2, name="weight.here"
-        )
-        right.append(_bill(measured, here))
+        bar = {"dimension": "height", "line_width": 8, "line_alpha": 0.2}
+        here = bokeh.models.Span(location=n, name="weight.here", **bar)
+        right.append(_draw_measured(measured, here))
     script(
         __file__, [(dial, "value"), (size, "value")],
-        weight=dial, size=size, tables=tables, rows=rows, cloud=image, bars=bars, curve=curve, now=now,
-        here=here, text=text, x_range=left.x_range, y_range=left.y_range,
+        weight=dial, size=size, tables=[_table(n) for n in SIZES], rows=rows, cloud=image, bars=bars,
+        curve=curve, now=now, here=here, text=text, x_range=left.x_range, y_range=left.y_range,
     )  # fmt: skip
     beside = bokeh.layouts.column(right, sizing_mode="stretch_width", min_width=280, max_width=400)
     return bokeh.layouts.column(wrap(dial, size), text, wrap(left, beside), sizing_mode="stretch_width")
 
 
-def _controls(w: float, place: int) -> tuple[bokeh.models.Slider, bokeh.models.Slider]:
-    """Make the sliders of the weight and of the size of groups."""
-    style = {"sizing_mode": "stretch_width", "min_width": 240, "max_width": 400, "margin": (5, 12)}
-    dial = bokeh.models.Slider(
-        title="weight w, from noncentered to centered", start=0, end=1, step=0.05, value=w, name="weight.w",
-        **style,
-    )  # fmt: skip
-    title = "measurements in each group, n"
-    return dial, slider(title, "weight.size", "return String(2 ** tick)", 0, len(SIZES) - 1, 1, place)
+def _words(upper: float) -> str:
+    """Say of the cloud what `one_node.js` says; its upper end is so many times as wide as the lower."""
+    factor = max(upper, 1 / upper)
+    kind = ("a funnel" if factor > 2.5 else "a blunt funnel") + (" upside down" if upper < 1 else "")
+    shape = f"{float(f'{factor:.2g}'):g} times as wide at the {'upper' if upper > 1 else 'lower'} one: {kind}"
+    if factor < 1.25:
+        shape = "about as wide at the one as at the other"
+    return f"90% of τ lie between the dashed lines. The cloud is {shape}."
 
 
 def _draw_cloud(cloud: dict, bars) -> tuple[bokeh.plotting.figure, bokeh.models.ColumnDataSource]:
@@ -195,11 +178,10 @@ def _draw_cloud(cloud: dict, bars) -> tuple[bokeh.plotting.figure, bokeh.models.
     step = cloud["log_tau"][1] - cloud["log_tau"][0]
     bottom, height = cloud["log_tau"][0] - step / 2, CELLS * step
     image = {"image": [cloud["image"]], "x": [-reach], "y": [bottom], "dw": [2 * reach], "dh": [height]}
-    image = _source("cloud", image)
+    image = source("weight.cloud", image)
     left = panel(
         x_range=bokeh.models.Range1d(-reach, reach), y_range=bokeh.models.Range1d(bottom, bottom + height),
-        x_axis_label="x − w · parent, for one group", y_axis_label="log τ",
-        name="weight.panel",
+        x_axis_label="x − w · parent, for one group", y_axis_label="log τ", name="weight.panel",
     )  # fmt: skip
     left.image(
         "image", "x", "y", "dw", "dh", source=image, level="underlay",
@@ -223,29 +205,22 @@ def _draw_ratio(curve, now) -> bokeh.plotting.figure:
     return top
 
 
-def _source(name: str, data: dict) -> bokeh.models.ColumnDataSource:
-    return source(f"weight.{name}", data)
-
-
 def _measured(table: pl.DataFrame) -> pl.DataFrame:
     """Effective draws of τ per 1,000 gradients, typical of the data sets of each size: ``n`` and programs."""
     columns = ["n", "τ/σ", *(f"{p} {item}" for p in PROGRAMS for item in ("ESS", "gradients"))]
     if missing := [name for name in columns if name not in table.columns]:
-        raise ValueError(
-            f"no column {missing[0]!r} in the table: give the rows of lessons/data/centering.csv"
-        )
+        what = f"no column {missing[0]!r} in the table"
+        raise ValueError(f"{what}: give the rows of lessons/data/centering.csv")
     table = table.filter((pl.col("τ/σ") - TAU).abs() < 1e-9)
     if missing := [n for n in SIZES if n not in table["n"]]:
-        raise ValueError(
-            f"no rows with n = {missing[0]} and τ/σ = {TAU} in the table: give all rows of centering.csv"
-        )
-    typical = [
-        (1000 * pl.col(f"{p} ESS") / pl.col(f"{p} gradients")).log().mean().exp().alias(p) for p in PROGRAMS
-    ]
+        what = f"no rows with n = {missing[0]} and τ/σ = {TAU} in the table"
+        raise ValueError(f"{what}: give all rows of centering.csv")
+    efficiency = {p: 1000 * pl.col(f"{p} ESS") / pl.col(f"{p} gradients") for p in PROGRAMS}
+    typical = [column.log().mean().exp().alias(p) for p, column in efficiency.items()]
     return table.group_by("n").agg(typical).sort("n").filter(pl.col("n").is_in(SIZES))
 
 
-def _bill(measured: pl.DataFrame, here: bokeh.models.Span) -> bokeh.plotting.figure:
+def _draw_measured(measured: pl.DataFrame, here: bokeh.models.Span) -> bokeh.plotting.figure:
     """Draw what the programs delivered for each group size, and where the slider stands."""
     p = panel(
         height=170, x_range=(0.7, 90), y_range=(1, 400), x_axis_type="log", y_axis_type="log",

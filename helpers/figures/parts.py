@@ -10,15 +10,8 @@ import numpy as np
 
 def panel(height: int = 340, **options) -> bokeh.plotting.figure:
     """Make a panel without a toolbar, from 280 to 400 pixels wide; `options` are those of a bokeh figure."""
-    p = bokeh.plotting.figure(
-        height=height,
-        sizing_mode="stretch_width",
-        min_width=280,
-        max_width=400,
-        tools="",
-        toolbar_location=None,
-        **options,
-    )
+    fit = {"sizing_mode": "stretch_width", "min_width": 280, "max_width": 400}
+    p = bokeh.plotting.figure(height=height, **fit | {"tools": "", "toolbar_location": None} | options)
     p.axis.minor_tick_line_color = None
     return p
 
@@ -50,26 +43,18 @@ def source(name: str, data: dict) -> bokeh.models.ColumnDataSource:
     return bokeh.models.ColumnDataSource(data, name=name)
 
 
-def slider(title: str, name: str, shown: str, start, end, step, value, **args) -> bokeh.models.Slider:
-    """Make a slider whose value is written as the JavaScript `shown` has it; `args` are what that knows."""
-    return bokeh.models.Slider(
-        title=title,
-        start=start,
-        end=end,
-        step=step,
-        value=value,
-        format=bokeh.models.CustomJSTickFormatter(args=args, code=shown),
-        name=name,
-        margin=(5, 12),  # room for the handle at either end
-        sizing_mode="stretch_width",
-        min_width=240,
-        max_width=400,
-    )
+def slider(title: str, name: str, start, end, step, value, shown: str = "", **args) -> bokeh.models.Slider:
+    """Make a slider; JavaScript `shown`, if there is any, says how to write its value, and knows `args`."""
+    fit = {"sizing_mode": "stretch_width", "min_width": 240, "max_width": 400}
+    fit["margin"] = (5, 12)  # room for the handle at either end
+    if shown:
+        fit["format"] = bokeh.models.CustomJSTickFormatter(args=args, code=shown)
+    return bokeh.models.Slider(title=title, start=start, end=end, step=step, value=value, name=name, **fit)
 
 
 def log_slider(title: str, start: float, end: float, value: float, name: str) -> bokeh.models.Slider:
     """Make a slider of a logarithm to base 10 that shows the number itself."""
-    return slider(title, name, "return String(Number((10 ** tick).toPrecision(2)))", start, end, 0.05, value)
+    return slider(title, name, start, end, 0.05, value, "return String(Number((10 ** tick).toPrecision(2)))")
 
 
 def tau_grid(median: float, per_decade: int) -> tuple[np.ndarray, int]:
@@ -84,4 +69,4 @@ def tau_grid(median: float, per_decade: int) -> tuple[np.ndarray, int]:
 def tau_slider(tau: np.ndarray, start: int, name: str) -> bokeh.models.Slider:
     """Make a slider over the places of an array of τ, from 0, that shows τ itself to two digits."""
     shown = "return String(Number(tau[Math.round(tick)].toPrecision(2)))"
-    return slider("τ (a.u.)", name, shown, 0, len(tau) - 1, 1, start, tau=tau.tolist())
+    return slider("τ (a.u.)", name, 0, len(tau) - 1, 1, start, shown, tau=tau.tolist())

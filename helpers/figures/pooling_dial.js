@@ -1,4 +1,4 @@
-// Everything given the τ of the slider, from tables computed in Python (pooling.py).
+// Everything given the τ of the slider, from tables computed in Python (pooling_dial.py).
 const at = slider.value, {tau, density, cdf} = curve.data
 
 const {own, n, number, size, color} = colonies.data

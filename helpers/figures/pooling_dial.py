@@ -58,11 +58,8 @@ def pooling(data: Mapping, prior: Mapping | None = None) -> bokeh.models.LayoutD
     exact = exact_posterior(data, prior)
     tau, start = tau_grid(exact.quantile("tau", 0.5), per_decade=16)
     leaves, bands, pooled, mean, sd = _leaves(data, exact, tau)
-    curve = {
-        "tau": tau,
-        "density": exact.density("tau", tau) * tau * np.log(10),
-        "cdf": exact.cdf("tau", tau),
-    }
+    density = exact.density("tau", tau) * tau * np.log(10)
+    curve = {"tau": tau, "density": density, "cdf": exact.cdf("tau", tau)}
     slider = tau_slider(tau, start, name="pooling.slider")
     now = {"mean": mean[start], "sd": sd[start]}
     now |= {"low": mean[start] - WIDTH * sd[start], "high": mean[start] + WIDTH * sd[start]}
@@ -99,10 +96,8 @@ def _draw_leaves(colonies, bands: list, pooled: float, ends: list) -> bokeh.plot
     left.add_layout(bokeh.models.Span(location=pooled, **dashes))
     left.segment("low", "number", "high", "number", source=colonies, color="color", line_width=3, alpha=0.5)
     left.scatter("mean", "number", source=colonies, color="color", size=9)
-    left.scatter(
-        "own", "number", source=colonies, marker="diamond", size="size", line_color="black", fill_color=None,
-        line_width=1.5,
-    )  # fmt: skip
+    diamond = {"marker": "diamond", "line_color": "black", "fill_color": None, "line_width": 1.5}
+    left.scatter("own", "number", source=colonies, size="size", **diamond)
     return left
 
 

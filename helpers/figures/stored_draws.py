@@ -38,7 +38,8 @@ from helpers.plots import COLORS, FUNNEL, GREY, darker
 from helpers.tree import draws, tree_data
 
 BELOW = 0.1  # P(τ < 0.1) tells whether the neck is there
-PROGRAMS = ["centered", "noncentered", "tree", "tree_marginal"]
+PROGRAMS = ["centered", "noncentered", "tree", "tree_marginal"]  # that pages sample with
+_LEVELS = ["N", "J_1", "J_2", "J_3", "index_1", "index_2", "index_3", "y"]
 
 
 def sampling(
@@ -81,26 +82,14 @@ def sampling(
         raise ValueError(f"the data have {flat['K']} levels: the centered program is for three")
     table, chains = _table(samples)
     length = len(table["tau"]) // chains
-    start = {
-        "levels": {key: data[key] for key in _LEVELS},
-        "flat": flat,
-        "exact": exact_posterior(data).cdf("tau", BELOW),
-        "below": BELOW,
-        "program": program,
-        "weight": weight,
-        "adaptDelta": adapt_delta,
-        "seed": seed,
-        "warmup": warmup,
-        "draws": length,
-        "chains": chains,
-    }
+    start = {"levels": {key: data[key] for key in _LEVELS}, "flat": flat}
+    start |= {"exact": exact_posterior(data).cdf("tau", BELOW), "below": BELOW}
+    start |= {"program": program, "weight": weight, "adaptDelta": adapt_delta, "seed": seed}
+    start |= {"warmup": warmup, "draws": length, "chains": chains}
     made = f"adapt_delta {adapt_delta:g}, seed {seed}, {chains} × ({warmup} + {length})"
-    text = bokeh.models.Div(
-        text=f"Shown: the draws of the cells above. Program {program}, {made}.",
-        tags=[json.dumps(start, default=np.ndarray.tolist)],
-        name="sampling.start",
-        sizing_mode="stretch_width",
-    )
+    text = f"Shown: the draws of the cells above. Program {program}, {made}."
+    tags = [json.dumps(start, default=np.ndarray.tolist)]
+    text = bokeh.models.Div(text=text, tags=tags, name="sampling.start", sizing_mode="stretch_width")
     top, *below = _draw(table, chains)
     return bokeh.layouts.column(text, top, wrap(*below), sizing_mode="stretch_width")
 
@@ -118,37 +107,28 @@ def _draw(table: dict, chains: int) -> list[bokeh.plotting.figure]:
     named = {"trace": trace, "draws": table, "offsets": offsets, "divergent": crosses}
     trace, table, offsets, crosses = (source(f"sampling.{name}", data) for name, data in named.items())
     axes = {"y_axis_type": "log", "y_range": FUNNEL["tau"], "y_axis_label": "τ (a.u.)"}
-    top = panel(
-        240, x_range=bokeh.models.Range1d(0, length), name="sampling.panel",
-        x_axis_label="draw (on grey, up to 0: warm-up)", **axes,
-    )  # fmt: skip
-    top.max_width = 814  # of the two below it
+    across = {"x_range": bokeh.models.Range1d(0, length), "x_axis_label": "draw (on grey, up to 0: warm-up)"}
+    top = panel(240, name="sampling.panel", max_width=814, **across, **axes)  # as wide as the two below it
     top.add_layout(bokeh.models.BoxAnnotation(right=0, fill_color=GREY, fill_alpha=0.25, line_color=None))
     top.multi_line("draw", "tau", color="color", source=trace, alpha=0.8)
-    below = [
-        panel(360, x_range=FUNNEL["theta"], x_axis_label="θ (a.u.)", **axes),
-        panel(360, x_range=FUNNEL["offset"], x_axis_label="θ₁[1] − θ (a.u.)", **axes),
-    ]
-    for p, x, dots in zip(below, ("theta", "offset"), (table, offsets), strict=True):
+    below = []
+    for x, label, dots in (("theta", "θ (a.u.)", table), ("offset", "θ₁[1] − θ (a.u.)", offsets)):
+        below.append(p := panel(360, x_range=FUNNEL[x], x_axis_label=label, **axes))
         p.scatter(x, "tau", source=dots, size=4, color=COLORS[0], line_color=None, alpha=0.35)
         p.scatter(x, "tau", source=crosses, size=9, color=darker(COLORS[0]), marker="x", line_width=2)
     return [top, *below]
-
-
-_LEVELS = ["N", "J_1", "J_2", "J_3", "index_1", "index_2", "index_3", "y"]
 
 
 def _table(samples) -> tuple[dict[str, np.ndarray], int]:
     """Take the columns of ``sampling.draws`` from samples, and the number of chains."""
     stats = samples["sample_stats"] if "sample_stats" in samples.children else {}
     if missing := [name for name in ("energy", "diverging") if name not in stats]:
-        raise ValueError(
-            f"the samples have no {missing[0]!r} among their statistics: see arviz.from_cmdstanpy"
-        )
+        what = f"the samples have no {missing[0]!r} among their statistics"
+        raise ValueError(f"{what}: see arviz.from_cmdstanpy")
     table = {name: draws(samples, name) for name in ("theta", "tau", "sigma")}
     table["offset"] = draws(samples, "theta_1[1]") - table["theta"]
-    table["energy"], divergent = (
-        stats[name].transpose("chain", "draw").to_numpy().ravel() for name in ("energy", "diverging")
-    )
+    for name in ("energy", "diverging"):
+        table[name] = stats[name].transpose("chain", "draw").to_numpy().ravel()
+    divergent = table.pop("diverging").astype(np.uint8)
     table = {name: values.astype(np.float32) for name, values in table.items()}
-    return table | {"divergent": divergent.astype(np.uint8)}, samples["posterior"].sizes["chain"]
+    return table | {"divergent": divergent}, samples["posterior"].sizes["chain"]
