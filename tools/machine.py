@@ -1,13 +1,11 @@
 """What the steps of set-up share: the machine's tools and disk, commands, and errors of one line."""
 
-import contextlib
 import os
 import platform
 import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 # Silence of the network is borne twice for nine seconds: a proxy that hangs is given up within half a minute.
@@ -92,20 +90,3 @@ def run(*command, hint="is the network up, or HTTPS_PROXY to be set?") -> None:
         elif no_room(done.stderr):
             why, hint = ["No space left on device"], ROOM
         raise SetupError(f"`{name}` failed ({why[-1]}): {hint}")
-
-
-@contextlib.contextmanager
-def temporary_files_in(folder: Path):
-    """Let all that is started keep its temporary files in `folder`, which goes even if it is killed."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    before = os.environ.get("TMPDIR"), tempfile.tempdir
-    os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
-    try:
-        yield
-    finally:
-        tempfile.tempdir = before[1]
-        os.environ.pop("TMPDIR")
-        if before[0] is not None:
-            os.environ["TMPDIR"] = before[0]
-        shutil.rmtree(folder, ignore_errors=True)

@@ -7,10 +7,9 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
-from tools.machine import PIP, SILENCE, SetupError, check_space, run, say, temporary_files_in
+from tools.machine import PIP, SILENCE, SetupError, check_space, run, say
 
 UV = {"UV_HTTP_TIMEOUT": str(SILENCE), "UV_HTTP_CONNECT_TIMEOUT": str(SILENCE), "UV_HTTP_RETRIES": "1"}
 PACKAGES_GB = 1.6  # 1.5 was measured
@@ -57,47 +56,50 @@ def is_current(top: Path) -> bool:
     return made_from.is_file() and made_from.read_text() == wants(top) and is_whole(top)
 
 
+def make_venv(top: Path, base: str) -> None:
+    """Make an empty ``.venv`` in folder `top`, with Python `base`."""
+    if not importlib.util.find_spec("ensurepip"):
+        name = "python{}.{}-venv".format(*sys.version_info)
+        raise SetupError(f"this Python cannot make a .venv: `apt install python3-venv` (or {name})")
+    say("Installing the packages into .venv (a minute or two)")
+    shutil.rmtree(top / ".venv", ignore_errors=True)
+    check_space(top, PACKAGES_GB)
+    run(base, "-m", "venv", top / ".venv", hint=f"does {base} itself run?")
+
+
+def fill_venv(top: Path) -> None:
+    """Bring the ``.venv`` in folder `top` to what is locked there: uv by pip, all else by uv."""
+    venv, lock = top / ".venv", top / "requirements.txt"
+    python, uv, pin = venv / "bin" / "python", venv / "bin" / "uv", venv / "uv.txt"
+    pin.write_text(cut_requirement(lock.read_text(), "uv"))
+    run(python, *PIP, "install", "--require-hashes", "-r", pin)
+    for name, value in UV.items():
+        os.environ.setdefault(name, value)
+    sync = [uv, "pip", "sync", "--require-hashes", "--python", python, lock]
+    try:
+        run(*sync)
+    except SetupError:  # some networks have certificates of their own, which pip found
+        os.environ["UV_SYSTEM_CERTS"] = "true"
+        run(*sync)
+    course = ["--no-deps", "--no-build-isolation", "--python", python, "-e"]
+    # as a path, uv would read what follows a `;` in it as a condition
+    run(uv, "pip", "install", *course, top.as_uri(), hint="did its files change? `git status` tells")
+
+
 def install_packages(top: Path, base: str) -> None:
     """Make ``.venv`` in folder `top`, with Python `base`, hold what is locked there and the course itself."""
     if is_current(top):  # perhaps in a folder where nobody may write
         return
-    venv, lock, stamp = top / ".venv", top / "requirements.txt", top / ".venv" / ".ready"
-    python, uv, pin = venv / "bin" / "python", venv / "bin" / "uv", venv / "uv.txt"
-    with open(lock, "r+") as file:
+    venv = top / ".venv"
+    with open(top / "requirements.txt", "r+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)  # of two at once, the second waits and then finds nothing to do
         if is_current(top):
             return
-        wanted, uv_pin, whole = wants(top), cut_requirement(lock.read_text(), "uv"), is_whole(top)
-        stamp.unlink(missing_ok=True)
+        wanted, whole = wants(top), is_whole(top)
+        (venv / ".ready").unlink(missing_ok=True)
         if not whole:  # never finished, moved or damaged: a package half there looks whole, so start afresh
-            if not importlib.util.find_spec("ensurepip"):
-                name = "python{}.{}-venv".format(*sys.version_info)
-                raise SetupError(f"this Python cannot make a .venv: `apt install python3-venv` (or {name})")
-            say("Installing the packages into .venv (a minute or two)")
-            shutil.rmtree(venv, ignore_errors=True)
-            check_space(top, PACKAGES_GB)
-            run(base, "-m", "venv", venv, hint=f"does {base} itself run?")
-        with temporary_files_in(venv / "tmp"):
-            pin.write_text(uv_pin)
-            run(python, *PIP, "install", "--require-hashes", "-r", pin)
-            cache = Path(subprocess.run([uv, "cache", "dir"], capture_output=True, text=True).stdout.strip())
-            cache.mkdir(parents=True, exist_ok=True)
-            if cache.stat().st_dev != venv.stat().st_dev:  # uv would warn that it cannot link, and copy
-                os.environ.setdefault("UV_LINK_MODE", "copy")
-            for name, value in UV.items():
-                os.environ.setdefault(name, value)
-            sync = [uv, "pip", "sync", "--require-hashes", "--python", python, lock]
-            start = time.monotonic()
-            try:
-                run(*sync)
-            except SetupError:  # some networks have certificates of their own, which pip found
-                if time.monotonic() - start > SILENCE:  # not that: it was not even answered
-                    raise
-                os.environ["UV_SYSTEM_CERTS"] = "true"
-                run(*sync)
-            place = top.as_uri()  # as a path, uv would read what follows a `;` in it as a condition
-            course = ["--no-deps", "--no-build-isolation", "--python", python, "-e", place]
-            run(uv, "pip", "install", *course, hint="did its files change? `git status` tells")
+            make_venv(top, base)
+        fill_venv(top)
         (venv / "contents.txt").write_text("\n".join(sorted(contents(venv))))
         (venv / "made-from.txt").write_text(wanted)
-        stamp.write_text(f"{top}\n")
+        (venv / ".ready").write_text(f"{top}\n")

@@ -67,8 +67,8 @@ def leapfrog(step: float, tau: float, kick, noncentered: bool = False, moves: in
     -------
     dict
         ``move``, ``x`` (or z), ``log_tau`` and ``error`` (H − H₀): lists with an entry for the start and for
-        every move; and ``p``, shape (2,), the momentum at the end. Of a divergent path the last entry is the
-        point that it was thrown to, which may be infinite.
+        every move. Of a divergent path the last entry is the point that it was thrown to, which may be
+        infinite.
     """
 
     def potential(q):
@@ -97,7 +97,7 @@ def leapfrog(step: float, tau: float, kick, noncentered: bool = False, moves: in
                 column.append(value)
             if not error <= LIMIT:
                 break
-    return path | {"p": p}
+    return path
 
 
 def walk(noncentered: bool = False) -> bokeh.models.LayoutDOM:
@@ -174,7 +174,7 @@ def _draw_errors(path, end) -> bokeh.plotting.figure:
 
 def _report(path: dict) -> tuple[dict, dict, str]:
     """Say what `leapfrog` found as the page does: points reached, the break if there is one, the text."""
-    table = {name: list(path[name]) for name in ("move", "x", "log_tau", "error")}
+    table = {name: list(column) for name, column in path.items()}
     broken = {name: [] for name in ("move", "x", "log_tau", "to_x", "to_log_tau", "error")}
     if not table["error"][-1] <= LIMIT:
         move, *to, error = (column.pop() for column in table.values())

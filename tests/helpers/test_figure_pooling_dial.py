@@ -1,8 +1,5 @@
-"""The pooling dial shows the exact answer: at every τ that its slider can be moved to."""
+"""The pooling dial opens with the exact answer, and its tables hold it for every other τ of the slider."""
 
-import json
-
-import bokeh.embed
 import bokeh.models
 import numpy as np
 import polars as pl
@@ -10,24 +7,21 @@ import pytest
 from scipy.special import ndtr
 
 import helpers
-import helpers.figures
 from helpers.data import LEVELS
+from helpers.figures import pooling
 from helpers.figures.pooling_dial import WIDTH
 
-
-@pytest.fixture(scope="module")
-def data():
-    return helpers.stan_data(helpers.measurements(), LEVELS, "y")[0]
+DATA, CELLS = helpers.stan_data(helpers.measurements(), LEVELS, "y")
 
 
 @pytest.fixture(scope="module")
-def exact(data):
-    return helpers.exact_posterior(data)
+def exact():
+    return helpers.exact_posterior(DATA)
 
 
 @pytest.fixture(scope="module")
-def figure(data):
-    return helpers.figures.pooling(data)
+def figure():
+    return pooling(DATA)
 
 
 def named(figure, name):
@@ -41,14 +35,9 @@ def tables(figure):
     return [callback.args[name].reshape(-1, leaves) for name in ("means", "sds")]
 
 
-def test_the_slider_has_a_place_for_every_row_of_the_tables(figure):
-    slider, means = named(figure, "slider"), tables(figure)[0]
-    assert (slider.start, slider.step) == (0, 1)
-    assert slider.end + 1 == len(means) == len(named(figure, "curve").data["tau"])
-
-
-def test_tables_are_exact_at_every_tau(figure, exact):
-    tau = named(figure, "curve").data["tau"]
+def test_tables_are_exact_at_every_tau_of_the_slider(figure, exact):
+    tau, slider = named(figure, "curve").data["tau"], named(figure, "slider")
+    assert (slider.start, slider.step, slider.end) == (0, 1, len(tau) - 1)
     for name, table in zip(("mean", "sd"), tables(figure), strict=True):
         given = exact.conditional(tau)[name].to_numpy().reshape(len(tau), -1)[:, -17:]
         assert table == pytest.approx(given, rel=1e-6)
@@ -65,6 +54,8 @@ def test_it_opens_at_the_posterior_median_with_the_exact_answer(figure, exact):
     assert colonies.data["high"] - colonies.data["low"] == pytest.approx(2 * WIDTH * given["sd"].to_numpy())
     assert now.data["density"] == pytest.approx([tau * np.log(10) * exact.density("tau", tau)])
     assert "probability 0.500" in named(figure, "text").text
+    (dashed,) = figure.select({"type": bokeh.models.Span})  # where all colonies are if τ is zero
+    assert dashed.location == pytest.approx(exact.conditional(0)["mean"].to_numpy().mean(), rel=1e-12)
 
 
 def test_curve_is_a_density_of_log_tau_that_agrees_with_its_cdf(figure):
@@ -80,10 +71,9 @@ def test_bars_hold_89_percent(figure, exact):
     sigma = np.linspace(0.6, 1.6, 41)
     for tau in named(figure, "curve").data["tau"][::12]:
         weight = np.exp(exact.log_density(np.full(41, tau), sigma) - exact.log_density(tau, 0.94))
-        weight /= weight.sum()
         whole, parts = exact.conditional(tau)[-17:], [exact.conditional(tau, s)[-17:] for s in sigma]
         held = 0.0
-        for w, part in zip(weight, parts, strict=True):
+        for w, part in zip(weight / weight.sum(), parts, strict=True):
             ends = [whole["mean"] + sign * WIDTH * whole["sd"] for sign in (-1, 1)]
             low, high = (ndtr(((end - part["mean"]) / part["sd"]).to_numpy()) for end in ends)
             held = held + w * (high - low)
@@ -91,10 +81,8 @@ def test_bars_hold_89_percent(figure, exact):
 
 
 def test_marks_are_the_averages_of_the_colonies_own_cells(figure):
-    _, cells = helpers.stan_data(helpers.measurements(), LEVELS, "y")
-    colonies = (
-        cells.group_by("colony_stan", "day_stan").agg(pl.col("y").mean(), n=pl.len()).sort("colony_stan")
-    )
+    groups = CELLS.group_by("colony_stan", "day_stan")
+    colonies = groups.agg(pl.col("y").mean(), n=pl.len()).sort("colony_stan")
     shown = named(figure, "colonies").data
     assert list(shown["number"]) == colonies["colony_stan"].to_list()
     assert shown["own"] == pytest.approx(colonies["y"].to_numpy(), rel=1e-12)
@@ -102,26 +90,12 @@ def test_marks_are_the_averages_of_the_colonies_own_cells(figure):
     assert shown["color"] == [helpers.COLORS[day - 1] for day in colonies["day_stan"]]
 
 
-def test_dashed_line_is_where_all_colonies_are_if_tau_is_zero(figure, exact):
-    (span,) = figure.select({"type": bokeh.models.Span})
-    assert span.location == pytest.approx(exact.conditional(0)["mean"].to_numpy().mean(), rel=1e-12)
-
-
-def test_it_fits_a_page(figure):
-    assert len(json.dumps(bokeh.embed.json_item(figure))) < 100_000
-
-
-def test_any_depth_and_any_prior():
+def test_any_depth_and_any_prior_but_no_other_dictionary():
     data = {"N": 5, "J_1": 3, "index_1": [1, 1, 2, 2, 3], "y": [9.0, 10.0, 11.5, 11.0, 9.8]}
-    figure = helpers.figures.pooling(data, prior={"theta": (0, 1)})
+    figure = pooling(data, prior={"theta": (0, 1)})
     tau = named(figure, "curve").data["tau"]
     given = helpers.exact_posterior(data, prior={"theta": (0, 1)}).conditional(tau[[0, 30]])
-    assert tables(figure)[0][[0, 30]] == pytest.approx(
-        given["mean"].to_numpy().reshape(2, -1)[:, 1:], rel=1e-6
-    )
-
-
-def test_data_that_cannot_be_read_are_refused_in_one_line():
-    with pytest.raises(ValueError, match=r"no 'index_1' in the data") as refused:
-        helpers.figures.pooling({"J_1": 1, "y": [1.0]})
-    assert "\n" not in str(refused.value)
+    mean = given["mean"].to_numpy().reshape(2, -1)[:, 1:]
+    assert tables(figure)[0][[0, 30]] == pytest.approx(mean, rel=1e-6)
+    with pytest.raises(ValueError, match=r"^no 'index_1' in the data[^\n]*$"):
+        pooling({"J_1": 1, "y": [1.0]})

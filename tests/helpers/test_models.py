@@ -77,11 +77,13 @@ def test_an_edit_is_compiled_anew_and_nothing_else_is(quick, tmp_path, source, i
 def test_other_options_flags_or_cmdstan_are_another_program(quick, source, monkeypatch):
     header = source.with_name("mine.hpp")
     header.write_text("// mine\n")
-    options = {"stanc_options": {"warn-pedantic": True}, "cpp_options": None}
+    options = {"stanc_options": {"include-paths": [str(source.parent)]}, "user_header": str(header)}
     found = [helpers.stan_model(source).exe_file, helpers.stan_model(source, **options).exe_file]
-    assert options == {"stanc_options": {"warn-pedantic": True}, "cpp_options": None}, "the caller's changed"
+    assert options["stanc_options"] == {"include-paths": [str(source.parent)]}, "the caller's changed"
+    found.append(helpers.stan_model(source, stanc_options={"warn-pedantic": True}).exe_file)
     found.append(helpers.stan_model(source, cpp_options={"STAN_THREADS": True}).exe_file)
-    found.append(helpers.stan_model(source, user_header=str(header)).exe_file)
+    header.write_text("// mine, changed\n")
+    found.append(helpers.stan_model(source, **options).exe_file)
     monkeypatch.setenv("CXXFLAGS", "-O1")
     found.append(helpers.stan_model(source).exe_file)
     monkeypatch.setattr(cmdstanpy, "cmdstan_version", lambda: (2, 99))
@@ -109,6 +111,16 @@ def test_a_failing_compiler_is_not_blamed_on_the_program(quick, source, said, to
         helpers.stan_model(source)
     assert "disk" not in str(caught.value)
     assert not list(quick.cache.glob("*.tmp"))
+
+
+def test_what_compiles_and_does_not_start_is_told_and_not_kept(quick, source):
+    script = (
+        'for last; do :; done\nprintf "#!/bin/sh\\necho no libtbb >&2; exit 1" > "$last"\nchmod +x "$last"\n'
+    )
+    quick.let_make(f"#!/bin/sh\n{script}")
+    with pytest.raises(helpers.StanError, match=r"^tiny\.stan compiles, but .* does not start: no libtbb$"):
+        helpers.stan_model(source)
+    assert [path.suffix for path in quick.cache.iterdir()] == [".lock"]
 
 
 def test_a_compiler_without_room_is_told_from_one_that_fails(quick, source):
@@ -228,9 +240,10 @@ def test_a_cache_that_root_filled_serves_all_but_edited_programs(shared, quick, 
 
 
 @root
-def test_nobody_runs_what_another_user_put_into_an_open_cache(shared, tmp_path, source):
+@pytest.mark.parametrize("mode", [0o755, 0o1777])
+def test_nobody_runs_what_another_user_put_into_a_cache(shared, tmp_path, source, mode):
     os.chown(shared, 61001, 61001)
-    shared.chmod(0o1777)
+    shared.chmod(mode)
     # where a program of theirs would be found by all
     theirs = ask_as(61001, source, tmp_path / "61001" / "put")
     planted = shared / theirs.parent.name
