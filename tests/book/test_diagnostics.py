@@ -1,7 +1,5 @@
 """What pages say of their draws is what ArviZ says, and alarms begin where helpers have them begin."""
 
-import warnings
-
 import arviz
 import node
 import numpy as np
@@ -33,8 +31,8 @@ def make_cases() -> dict[str, np.ndarray]:
     rng = np.random.default_rng(20261123)
     made = {
         f"memory {memory}, {chains} × {draws}": autoregressive(rng, chains, draws, memory)
-        for memory in (-0.9, -0.3, 0, 0.5, 0.95, 0.999)
-        for chains, draws in ((4, 1000), (4, 101), (2, 40), (8, 250), (4, 4), (4, 5), (4, 7), (1, 300))
+        for memory in (-0.9, 0, 0.5, 0.95, 0.999)
+        for chains, draws in ((4, 1000), (2, 101), (8, 250), (4, 4), (4, 5), (4, 7), (1, 300))
     }
     x = made["memory 0.5, 4 × 1000"]
     return made | {
@@ -42,31 +40,20 @@ def make_cases() -> dict[str, np.ndarray]:
         "far from zero": x + 1e6,
         "tiny": 1e-9 * x,
         "with ties": np.round(x, 1),
-        "two values": (x > 1).astype(float),
         "rare": (x > 2.8).astype(float),
         "one chain elsewhere": x + np.array([[0], [0], [0], [3]]),
         "one chain wider": x * np.array([[1], [1], [1], [4]]),
         "one chain stuck": np.where(np.arange(4)[:, None] == 2, 0.3, x),
         "drifting": x + np.linspace(0, 5, 1000),
         "alternating": np.tile([0.0, 1.0], (4, 100)) + 1e-3 * x[:, :200],
-        "long": autoregressive(rng, 4, 6000, 0.9),
     }
 
 
-CASES = make_cases()
-
-
-@pytest.fixture(scope="module")
-def computed() -> dict[str, dict]:
-    results = node.run(COMPUTE, "stan/diagnostics.js", cases=[x.tolist() for x in CASES.values()])
-    return dict(zip(CASES, results, strict=True))
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_diagnostics_are_those_of_arviz(computed, name):
-    x = CASES[name]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+@pytest.mark.filterwarnings("ignore")
+def test_diagnostics_are_those_of_arviz():
+    cases = make_cases()
+    results = node.run(COMPUTE, "stan/diagnostics.js", cases=[x.tolist() for x in cases.values()])
+    for (name, x), told in zip(cases.items(), results, strict=True):
         expected = {
             "mean": x.mean(),
             "sd": x.std(ddof=1),
@@ -78,9 +65,9 @@ def test_diagnostics_are_those_of_arviz(computed, name):
             "mcse": arviz.mcse(x, method="mean"),
             "bfmi": arviz.bfmi(x),
         }
-    for what, value in expected.items():
-        got = np.array(computed[name][what], dtype=float)
-        np.testing.assert_allclose(got, value, rtol=1e-6, err_msg=what)
+        for what, value in expected.items():
+            got = np.array(told[what], dtype=float)
+            np.testing.assert_allclose(got, value, rtol=1e-6, err_msg=f"{what} of {name}")
 
 
 def test_what_cannot_be_computed_is_not_a_number():

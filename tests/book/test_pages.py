@@ -80,14 +80,12 @@ Unreadable Notebook|:::{exercise}|$\tau$|CERTIFICATE_VERIFY_FAILED|modell (neu).
 
 
 def test_messages_in_troubleshooting_are_those_that_the_course_gives():
-    folders = [("helpers", "*.py"), ("book/browser", "*.js"), ("tools", "*.py")]
-    source = "\n".join(
-        path.read_text("utf-8") for name, kind in folders for path in (COURSE / name).rglob(kind)
-    )
+    kinds = ["helpers/**/*.py", "book/browser/**/*.js", "tools/**/*.py"]
+    source = "\n".join(path.read_text("utf-8") for kind in kinds for path in COURSE.glob(kind))
     source = re.sub(r'"\n\s*f?"', "", source)  # messages over several lines
     rows = re.findall(r"^\| (.*?) \|", read("book/pages/troubleshooting.md"), re.MULTILINE)
-    quoted = [message for row in rows for message in re.findall("`(.+?)`", row)]
-    # a message breaks where something is put in: …, a name in quotes, a tool that is missing, another message
+    quoted = re.findall("`(.+?)`", "\n".join(rows))
+    # A message breaks where something is put in: …, a name in quotes, a missing tool, another message.
     breaks = re.compile(r"…(?: is)?|'.*?'|^no (?=C|make)|[:,] ")
     pieces = {piece.strip() for message in quoted for piece in breaks.split(message)}
     ours = pieces - {"", *re.split(r"[|\n]", OTHERS)}

@@ -120,7 +120,9 @@
   course.rhat = (chains) => {
     if (chains.length < 2 || !enough(chains)) return NaN;
     const halves = split(chains);
-    const median = course.quantile(halves, 0.5);
+    const sorted = flat(halves).sort();
+    const middle = sorted.length / 2;
+    const median = (sorted[middle - 1] + sorted[middle]) / 2; // rounded as in NumPy: the same distances are equal
     return Math.max(plainRhat(ranked(halves)), plainRhat(ranked(map(halves, (draw) => Math.abs(draw - median)))));
   };
 
