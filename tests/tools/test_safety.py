@@ -1,94 +1,29 @@
-"""The course opens no door to the reader's machine, and carries nothing out of its makers'."""
+"""JupyterLab, as the course starts it, opens no door to the reader's machine."""
 
 import http.client
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
 
-import nbformat
 import psutil
 import pytest
-from leaks import COURSE, leaks, names_of_this_machine
 from waiting import wait_for
 
-from tools.handout import contents
-
-# How each kind looks where it gets out, in the output of a cell or in a page; put together here, so that
-# this file itself holds none
-MADE_UP = "https://example.org"
-PLANTED = {
-    "a home": "/".join(["", "home", "ada", ".cmdstan", "cmdstan-2.27.0"]),
-    "the checkout": f"{COURSE}/helpers/models.py",
-    "a temporary folder": "/".join(["", "tmp", "tmpab12cd", "centered.csv"]),
-    "a name": "written by lovelace-laptop",
-    "a secret": "http://localhost:8888/lab?token=0123456789abcdef0123456789abcdef",
-    "a registry": " ".join(["pip install", "--extra-index-url", f"{MADE_UP}/", "bokeh"]),
-    "a registry, by its pages": "Looking in indexes: " + "/".join([f"{MADE_UP}:8443", "mirror", "simple"]),
-    "a registry, by its files": "Downloading https://"
-    + ".".join(["files", "example", "org/ab/bokeh-3.10.whl"]),
-    "a registry, by its name": "npm http fetch GET 200 https://"
-    + ".".join(["registry", "example", "org/d3-dsv"]),
-    "an e-mail address": "ada@example.org",
-}
+COURSE = Path(__file__).parents[2]
 
 
-@pytest.fixture
-def given(tmp_path):
-    """What readers get without the book: lessons with their notebooks, the handout, the wheel."""
-    for pattern in ("lessons/*.*", "stan/*"):
-        for path in COURSE.glob(pattern):
-            (tmp_path / path.parent.name).mkdir(exist_ok=True)
-            shutil.copy(path, tmp_path / path.parent.name)
-    for name, content in contents(COURSE).items():
-        path = tmp_path / "handout" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    hatch = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", tmp_path]
-    subprocess.run(hatch, cwd=COURSE, check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("*.whl")
-    shutil.unpack_archive(wheel, tmp_path / "wheel", "zip")
-    return tmp_path
-
-
-def test_lessons_handout_and_wheel_hold_no_secret_path_or_name(given):
-    assert leaks(given) == []
-    assert len(list(given.rglob("*.ipynb"))) == 2 * len(list(COURSE.glob("lessons/*.md")))
-    assert (given / "wheel" / "helpers" / "stan" / "centered.stan").is_file()
-
-
-@pytest.mark.parametrize("kind", PLANTED)
-def test_each_kind_of_trace_would_be_found(tmp_path, kind):
-    notebook = nbformat.read(COURSE / "lessons" / "02-centered-model.ipynb", as_version=4)
-    notebook.cells.append(
-        nbformat.v4.new_code_cell(outputs=[nbformat.v4.new_output("stream", text=PLANTED[kind])])
-    )
-    nbformat.write(notebook, tmp_path / "planted.ipynb")
-    found = leaks(tmp_path, {"lovelace-laptop"})
-    kind = kind.split(",")[0]
-    assert [line.split(": ")[:2] for line in found] in (
-        [["planted.ipynb", kind]],
-        [["planted.ipynb", "a home"], ["planted.ipynb", kind]],  # a checkout below a home is both
-        [["planted.ipynb", kind], ["planted.ipynb", "a temporary folder"]],
-    )
-
-
-def test_words_of_the_course_are_no_names(monkeypatch):
-    monkeypatch.setattr("getpass.getuser", lambda: "colony")
-    monkeypatch.setattr("socket.gethostname", lambda: "lovelace")
-    assert names_of_this_machine() == {"lovelace"}
-
-
-def answer(server: dict, path: str, **headers: str) -> int:
-    """Ask JupyterLab, and return the HTTP status; a way to the login page (302) is not gone."""
+def answer(server: dict, path: str, **headers: str) -> int | None:
+    """Ask JupyterLab, and return the HTTP status (302: go to the login page), or None if nobody answers."""
     connection = http.client.HTTPConnection(server["hostname"], server["port"], timeout=300)
-    connection.request("GET", f"/{path}", headers=headers)
+    try:
+        connection.request("GET", f"/{path}", headers=headers)
+    except ConnectionError:
+        return None
     return connection.getresponse().status
 
 
@@ -98,31 +33,19 @@ def lab(tmp_path):
     own = {f"JUPYTER_{name}_DIR": str(tmp_path / name) for name in ("CONFIG", "RUNTIME", "DATA")}
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    root = "--allow-root" if os.geteuid() == 0 else ""
-    command = [
-        "make",
-        "--old-file=setup",
-        f"BIN={Path(sys.executable).parent}",
-        "lab",
-        f"LAB=--no-browser --port={port} {root}",
-    ]
+        options = f"--no-browser --port={free.getsockname()[1]}" + " --allow-root" * (os.geteuid() == 0)
+    command = ["make", "--old-file=setup", f"BIN={Path(sys.executable).parent}", "lab", f"LAB={options}"]
     with open(tmp_path / "log", "w") as log:
-        started = subprocess.Popen(
-            command, cwd=COURSE, env=os.environ | own, stdout=log, stderr=log, start_new_session=True
-        )
+        pipes = {"stdout": log, "stderr": log, "start_new_session": True}
+        started = subprocess.Popen(command, cwd=COURSE, env=os.environ | own, **pipes)
+
+    def told():
+        assert started.poll() is None, (tmp_path / "log").read_text()
+        return [text for path in tmp_path.glob("RUNTIME/jpserver-*.json") if (text := path.read_text())]
+
     try:
-        told = tmp_path / "RUNTIME"
-        while not (files := list(told.glob("jpserver-*.json"))) or not files[0].read_text():
-            assert started.poll() is None, (tmp_path / "log").read_text()
-            time.sleep(0.1)
-        server = json.loads(files[0].read_text())
-        while True:
-            try:
-                answer(server, "api")
-                break
-            except ConnectionError:
-                time.sleep(0.1)
+        server = json.loads(wait_for(told)[0])
+        wait_for(lambda: answer(server, "api"))
         yield psutil.Process(started.pid), server
     finally:
         os.killpg(started.pid, signal.SIGKILL)
@@ -140,16 +63,10 @@ def test_lab_listens_to_this_machine_only_and_wants_its_token(lab):
     asked = urllib.request.Request(server["url"] + "api/kernels", method="POST", data=b"{}", headers=token)
     with urllib.request.urlopen(asked, timeout=300) as reply:
         assert reply.status == 201
-    wait_for(lambda: any("ipykernel" in str(child.cmdline()) for child in process.children(True)))
-    wait_for(lambda: len(addresses(process)) >= 6)  # the server's, and five of the kernel's
-    assert {host for host, _ in addresses(process)} <= {"127.0.0.1", "::1"}
 
+    def listening():
+        family = [process, *process.children(recursive=True)]
+        found = {tuple(c.laddr) for one in family for c in one.net_connections("tcp") if c.status == "LISTEN"}
+        return found if len(found) >= 6 else None  # The server has one, and its kernel five.
 
-def addresses(process: psutil.Process) -> set[tuple[str, int]]:
-    """Where a process and its children listen."""
-    return {
-        tuple(connection.laddr)
-        for each in [process, *process.children(recursive=True)]
-        for connection in each.net_connections("tcp")
-        if connection.status == psutil.CONN_LISTEN
-    }
+    assert {host for host, _ in wait_for(listening)} <= {"127.0.0.1", "::1"}

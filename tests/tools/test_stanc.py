@@ -19,14 +19,7 @@ def test_no_program_of_the_course_is_objected_to(program):
     assert objections(program, program.parent) == ""
 
 
-@pytest.mark.parametrize(
-    ("program", "words"),
-    [
-        ("data { int N; real y[N]; }", "Syntax error"),  # arrays as they were written before 2.26
-        ("model { target += log_density(1); }", "log_density"),
-        ("parameters { real x; } model { x ~ normal(0, 1) }", 'Expected either ";"'),
-    ],
-)
-def test_what_a_current_compiler_does_not_take_is_reported(tmp_path, program, words):
-    (tmp_path / "old.stan").write_text(program)
-    assert words in objections(tmp_path / "old.stan", tmp_path)
+def test_what_a_current_compiler_does_not_take_is_reported(tmp_path):
+    old = tmp_path / "old.stan"
+    old.write_text("data { int N; real y[N]; }")  # Arrays were written like this before 2.26.
+    assert "Syntax error" in objections(old, tmp_path)
