@@ -9,8 +9,7 @@ import polars as pl
 import pytest
 
 import helpers
-
-COURSE = Path(__file__).parents[2]
+from tools.notebooks import LESSONS
 from tools.tables import calibration
 
 TABLE = pl.read_parquet(calibration.TABLE)
@@ -25,42 +24,28 @@ def inside(run, parameters=PARAMETERS, replications=range(1000), probability=0.9
     return dict(test.select("parameter", "inside").rows())
 
 
-def test_table_was_computed_from_the_programs_as_they_are():
+def test_table_is_whole_small_and_of_the_programs_as_they_are():
     assert TABLE["origin"].unique().to_list() == [calibration.origin()], "run `make calibration`"
-
-
-def test_table_holds_every_replication_of_every_run_and_no_gaps():
-    expected = [
-        (run, i, name) for run, (_, _, n) in calibration.RUNS.items() for i in range(n) for name in PARAMETERS
-    ]
+    runs = calibration.RUNS.items()
+    expected = [(run, i, name) for run, (_, _, n) in runs for i in range(n) for name in PARAMETERS]
     assert TABLE.select("run", "replication", "parameter").rows() == expected
     assert TABLE["status"].unique().to_list() == ["ok"]
-    assert (
-        TABLE.select("truth", "rank", "mean", "sd", "ess", "divergences").null_count().sum_horizontal().item()
-        == 0
-    )
-
-
-def test_table_is_small():
+    numbers = TABLE.select("truth", "rank", "mean", "sd", "ess", "divergences")
+    assert numbers.null_count().sum_horizontal().item() == 0
     assert calibration.TABLE.stat().st_size < 450_000
 
 
 def test_script_and_lesson_imagine_the_same():
-    lesson = (COURSE / "lessons" / "09-calibration.md").read_text("utf-8")
-    shown = re.search(r"^def imagine\(.*?^    return truth, flat\n", lesson, re.MULTILINE | re.DOTALL)[0]
-    source = Path(calibration.__file__).read_text("utf-8")
-    made = re.search(r"^def imagine\(.*?^    return truth, flat\n", source, re.MULTILINE | re.DOTALL)[0]
+    files = (LESSONS / "09-calibration.md", Path(calibration.__file__))
+    imagine = re.compile(r"^def imagine\(.*?^    return truth, flat\n", re.MULTILINE | re.DOTALL)
+    shown, made = (imagine.search(path.read_text("utf-8"))[0] for path in files)
     assert shown == re.sub(r'^    """.*"""\n', "", made, flags=re.MULTILINE)
 
 
 @right
-def test_right_samplers_stay_in_the_band_over_a_thousand_replications(run):
+def test_right_samplers_stay_in_the_band_at_several_seeds(run):
     # One line in twenty would leave it by chance. The table is what it is, so this is settled once.
     assert all(inside(run).values())
-
-
-@right
-def test_right_samplers_stay_in_the_band_over_two_hundred_replications_at_several_seeds(run):
     # Replications have seeds of their own, so each two hundred are another draw: 30 lines, of which more
     # than 6 are outside a 95% band once in 700 such tables by chance, and one outside 99.99% once in 330.
     blocks = [range(k, k + 200) for k in range(0, 1000, 200)]

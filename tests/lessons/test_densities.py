@@ -11,66 +11,54 @@ from helpers.data import LEVELS
 from tools.tables import seeds
 
 
-def log_density(program, data, point, spreads):
+def cells(centered, rng):
+    """The model of lessons 1 to 4: program, data, a random point, and its log density up to a constant."""
+    data = helpers.stan_data(helpers.measurements(), LEVELS, "y")[0]
+    point = {"theta": rng.normal(10, 1), "tau": rng.uniform(0.2, 2), "sigma": rng.uniform(0.5, 2)}
+    above, tau = np.array([point["theta"]]), point["tau"]
+    log_p = norm.logpdf(above, 10, 3).sum() + norm.logpdf([tau, point["sigma"]], 0, 5).sum()
+    for k, index in enumerate((np.ones(3, int), data["index_1"], data["index_2"]), start=1):
+        offset, above = rng.normal(size=len(index)), above[index - 1]
+        mean = above + tau * offset
+        log_p += (norm.logpdf(mean, above, tau) if centered else norm.logpdf(offset)).sum()
+        point |= {f"theta_{k}": mean.tolist()} if centered else {f"theta_{k}_tilde": offset.tolist()}
+        above = mean
+    log_p += norm.logpdf(data["y"], above[data["index_3"] - 1], point["sigma"]).sum()
+    return "centered" if centered else "noncentered", data, point, log_p
+
+
+def schools(centered, rng):
+    """The same for the model of lesson 5, with two estimates from one of the schools."""
+    data = seeds.schools()
+    data |= {"N": 9} | {name: np.append(data[name], data[name][-1]) for name in ("index_1", "y", "sigma")}
+    theta, tau, offset = rng.normal(5, 3), rng.uniform(0.5, 8), rng.normal(size=8)
+    mean = theta + tau * offset
+    log_p = norm.logpdf(theta, 0, 5) + halfcauchy.logpdf(tau, scale=5)
+    log_p += (norm.logpdf(mean, theta, tau) if centered else norm.logpdf(offset)).sum()
+    log_p += norm.logpdf(data["y"], mean[data["index_1"] - 1], data["sigma"]).sum()
+    node = {"theta_1": mean.tolist()} if centered else {"theta_1_tilde": offset.tolist()}
+    program = "schools_centered" if centered else "schools_noncentered"
+    return program, data, {"theta": theta, "tau": tau} | node, log_p
+
+
+def log_density(program, data, point):
     """Log density of a Stan program at a point, up to a constant, on the scale of the spreads."""
-    # one step of no length: CmdStan 2.27 cannot be asked for a density, but prints that of every draw
-    logging.getLogger("cmdstanpy").setLevel(logging.ERROR)
+    # CmdStan 2.27 cannot be asked for a density, but prints that of a draw: here of one step of no length.
     run = helpers.stan_model(program).sample(
         data=data, inits=point, chains=1, iter_warmup=0, iter_sampling=1, adapt_engaged=False,
         step_size=1e-12, sig_figs=16, show_progress=False,
     )  # fmt: skip
     log_p = float(run.method_variables()["lp__"][0, 0])
-    return log_p - sum(np.log(point[name]) for name in spreads)  # which Stan moves as logarithms
+    spreads = [point[name] for name in ("tau", "sigma") if name in point]  # which Stan moves as logarithms
+    return log_p - np.log(spreads).sum()
 
 
-@pytest.fixture(scope="module")
-def data():
-    return helpers.stan_data(helpers.measurements(), LEVELS, "y")[0]
-
-
-@pytest.mark.parametrize("program", ["centered", "noncentered"])
-def test_programs_of_the_cells_have_the_density_of_the_model(data, program):
-    """Up to a constant: the density of either program, at random points, against the formulas."""
-    rng = np.random.default_rng(1)
-    given, expected = [], []
+@pytest.mark.parametrize("centered", [True, False], ids=["centered", "noncentered"])
+@pytest.mark.parametrize("model", [cells, schools])
+def test_programs_have_the_density_of_the_model(model, centered):
+    logging.getLogger("cmdstanpy").setLevel(logging.ERROR)
+    rng, constants = np.random.default_rng(1), []
     for _ in range(5):
-        theta, tau, sigma = rng.normal(10, 1), rng.uniform(0.2, 2), rng.uniform(0.5, 2)
-        offsets = [rng.normal(size=data[f"J_{k}"]) for k in (1, 2, 3)]
-        means, above = [], np.array([theta])
-        for offset, index in zip(offsets, (np.ones(3, int), data["index_1"], data["index_2"]), strict=True):
-            above = above[index - 1] + tau * offset
-            means.append(above)
-        nodes = offsets if program == "noncentered" else means
-        suffix = "_tilde" if program == "noncentered" else ""
-        point = {"theta": theta, "tau": tau, "sigma": sigma}
-        point |= {f"theta_{k}{suffix}": node.tolist() for k, node in enumerate(nodes, start=1)}
-        log_p = -((theta - 10) ** 2) / 18 - (tau**2 + sigma**2) / 50
-        log_p -= sum(offset @ offset for offset in offsets) / 2
-        log_p -= 28 * np.log(tau) if program == "centered" else 0  # 28 nodes, each of spread tau
-        residual = data["y"] - above[data["index_3"] - 1]
-        log_p -= residual @ residual / (2 * sigma**2) + 47 * np.log(sigma)
-        expected.append(log_p)
-        given.append(log_density(program, data, point, ["tau", "sigma"]))
-    assert np.ptp(np.subtract(given, expected)) < 1e-4  # the step, short as it is, moves it by 1e-6
-
-
-@pytest.mark.parametrize("form", ["centered", "noncentered"])
-def test_programs_of_the_schools_have_the_density_of_the_model(form):
-    """Up to a constant, at random points, with two estimates from one of the schools."""
-    data = seeds.schools()
-    data |= {"N": 9} | {name: np.append(data[name], data[name][-1]) for name in ("index_1", "y", "sigma")}
-    rng = np.random.default_rng(1)
-    given, expected = [], []
-    for _ in range(5):
-        theta, tau, offset = rng.normal(5, 3), rng.uniform(0.5, 8), rng.normal(size=8)
-        means = theta + tau * offset
-        log_p = norm.logpdf(theta, 0, 5) + halfcauchy.logpdf(tau, scale=5)
-        if form == "centered":
-            log_p += norm.logpdf(means, theta, tau).sum()
-        else:
-            log_p += norm.logpdf(offset).sum()
-        log_p += norm.logpdf(data["y"], means[data["index_1"] - 1], data["sigma"]).sum()
-        node = {"theta_1": means.tolist()} if form == "centered" else {"theta_1_tilde": offset.tolist()}
-        given.append(log_density(f"schools_{form}", data, {"theta": theta, "tau": tau} | node, ["tau"]))
-        expected.append(log_p)
-    assert np.ptp(np.subtract(given, expected)) < 1e-4
+        program, data, point, expected = model(centered, rng)
+        constants.append(log_density(program, data, point) - expected)
+    assert np.ptp(constants) < 1e-4  # the step, short as it is, moves it by 1e-6

@@ -8,6 +8,7 @@ import pytest
 import helpers
 from helpers.data import LEVELS
 
+
 @pytest.fixture(scope="module")
 def table():
     """Measurements, and for each level from the population to the cell which cells share a node."""
