@@ -8,6 +8,7 @@ import arviz
 import numpy as np
 import pytest
 import scipy.stats
+from dense import dense, half_normal, log_likelihood, tree
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
@@ -56,55 +57,6 @@ def test_measurements_give_the_reference(post):
 # --- against dense matrices ---------------------------------------------------------------------------
 
 
-def tree(counts, y):
-    """Data of a tree: numbers of children, level by level, of the population and of every node."""
-    J = [len(n) for n in counts[1:]]
-    index = [np.repeat(np.arange(len(n)), n) + 1 for n in counts[1:]]
-    data = {"N": len(y), "y": np.asarray(y, dtype=float)}
-    data |= {f"J_{k}": n for k, n in enumerate(J, 1)} | {f"index_{k}": i for k, i in enumerate(index, 1)}
-    return data
-
-
-def dense(data, tau, sigma, theta=(10, 3)):
-    """Log density of y given the spreads, its covariance, and mean and variance of all nodes given y too.
-
-    `tau` is (…, K), `sigma` (…) or, for known errors, (N,).
-    """
-    K = sum(name.startswith("J_") for name in data)
-    sizes = [data[f"J_{k}"] for k in range(1, K + 1)]
-    # which nodes lie on the path from θ to a node: a row for θ and each node, a column for each node
-    paths, above = [np.zeros((1, sum(sizes)))], np.zeros(sizes[0], int)
-    for k, size in enumerate(sizes):
-        rows = paths[-1][above].copy()
-        rows[np.arange(size), sum(sizes[:k]) + np.arange(size)] = 1
-        paths.append(rows)
-        above = np.asarray(data[f"index_{k + 1}"]) - 1
-    leaves, paths, y = paths[-1][above], np.vstack(paths), np.asarray(data["y"])
-    variance = np.repeat(np.asarray(tau, float) ** 2, sizes, axis=-1)[..., None, :]
-    sigma = np.asarray(sigma, float)
-    noise = np.diag(sigma**2) if sigma.shape == y.shape else sigma[..., None, None] ** 2 * np.eye(len(y))
-    own = theta[1] ** 2 + (paths * variance) @ paths.T
-    cross = theta[1] ** 2 + (paths * variance) @ leaves.T
-    # one matrix is worth extended precision: σ² far below τ² is lost when the two are added
-    wide = np.longdouble if variance.ndim == 2 else float
-    C = theta[1] ** 2 + (leaves * variance.astype(wide)) @ leaves.T + noise
-    L = np.linalg.cholesky(C.astype(float))
-    z = np.linalg.solve(L, np.broadcast_to((y - theta[0])[:, None], (*L.shape[:-1], 1)))
-    gain = np.linalg.solve(L, np.swapaxes(cross, -1, -2))
-    log_p = -(z[..., 0] ** 2).sum(-1) / 2 - np.log(np.diagonal(L, axis1=-2, axis2=-1)).sum(-1)
-    mean = theta[0] + (gain * z).sum(-2)
-    return (
-        log_p - len(y) * np.log(2 * np.pi) / 2,
-        C,
-        mean,
-        np.maximum(np.diagonal(own, axis1=-2, axis2=-1) - (gain**2).sum(-2), 1e-30),  # but for rounding
-    )
-
-
-def half_normal(x, scale):
-    return scipy.stats.halfnorm(scale=scale).logpdf(x)
-
-
 @st.composite
 def trees(draw, depth=5, leaves=12):
     """A tree of up to five levels, groups of one and single measurements included, and its measurements."""
@@ -120,27 +72,13 @@ def trees(draw, depth=5, leaves=12):
 spreads = st.floats(0.05, 20)
 
 
-def log_density_of_normal(C, residual):
-    """Log density in extended precision: with σ far below τ, a dense matrix costs digits, a tree does not."""
-    L, z = np.array(C, dtype=np.longdouble), np.array(residual, dtype=np.longdouble)
-    log_p = -len(z) * np.log(2 * np.longdouble(np.pi)) / 2
-    for i in range(len(z)):  # Cholesky's decomposition, column by column
-        pivot = np.sqrt(L[i, i])
-        z[i] /= pivot
-        L[i:, i] /= pivot
-        L[i + 1 :, i + 1 :] -= np.outer(L[i + 1 :, i], L[i + 1 :, i])
-        z[i + 1 :] -= L[i + 1 :, i] * z[i]
-        log_p -= z[i] ** 2 / 2 + np.log(pivot)
-    return float(log_p)
-
-
 @settings(max_examples=150, deadline=None)
 @given(data=trees(), tau=st.lists(spreads, min_size=5, max_size=5), sigma=spreads)
 def test_passes_agree_with_dense_matrices(data, tau, sigma):
     tau = tau[: sum(name.startswith("J_") for name in data)]
     found, points = Tree(data, "y", None), (np.array(tau)[:, None], np.array([sigma]), (10, 3))
-    C, mean, variance = dense(data, tau, sigma)[1:]
-    log_p = log_density_of_normal(C, data["y"] - 10)
+    _, mean, variance = dense(data, tau, sigma)
+    log_p = log_likelihood(data, tau, sigma)
     assert found.up(*points)[0][0] == pytest.approx(log_p, rel=1e-12, abs=1e-10)
     means, variances = (x[:, 0] for x in found.describe(*points))
     assert means + found.shift == pytest.approx(mean, rel=1e-7, abs=1e-7)
@@ -167,7 +105,7 @@ def by_brute_force(data, cuts):
     weight = np.outer(w_tau, w_sigma).ravel()
     tau, sigma = (x.ravel() for x in np.meshgrid(tau, sigma, indexing="ij"))
     K = sum(name.startswith("J_") for name in data)
-    log_p, _, mean, variance = dense(data, np.repeat(tau[:, None], K, axis=1), sigma)
+    log_p, mean, variance = dense(data, np.repeat(tau[:, None], K, axis=1), sigma)
     log_p = log_p + half_normal(tau, 5) + half_normal(sigma, 5)
     p = np.exp(log_p - log_p.max()) * weight
     return tau, sigma, p / p.sum(), log_p.max() + np.log(p.sum()), mean, variance
@@ -213,7 +151,7 @@ def test_one_tau_per_level_agrees_with_brute_force():
     p, mean = [], []
     for part in np.array_split(np.arange(len(sigma)), 20):
         spread = np.stack([tau_1[part], tau_2[part]], axis=1)
-        log_p, _, m, _ = dense(data, spread, sigma[part])
+        log_p, m, _ = dense(data, spread, sigma[part])
         log_p += half_normal(tau_1[part], 2) + half_normal(tau_2[part], 1) + half_normal(sigma[part], 1)
         p.append(np.exp(log_p))
         mean.append(m)
@@ -277,12 +215,6 @@ def test_answer_does_not_depend_on_the_unit(data, post, unit):
     assert other.log_evidence + 47 * np.log(unit) == pytest.approx(post.log_evidence, abs=1e-9)
 
 
-def test_far_from_zero_no_digits_are_lost(data, post):
-    away = exact_posterior(data | {"y": data["y"] + 1e6}, prior={"theta": (10 + 1e6, 3)})
-    assert away.mean("tau") == pytest.approx(post.mean("tau"), abs=1e-9)
-    assert away.mean("theta_3") - 1e6 == pytest.approx(post.mean("theta_3"), abs=1e-8)
-
-
 def test_extremes_are_accurate_or_refused():
     """No spread between groups, and one of the two spreads next to nothing: the truth lies in the bulk."""
     for tau, sigma in [(0, 1), (1e-6, 1), (1, 1e-9)]:
@@ -313,23 +245,6 @@ def test_a_grid_too_large_for_memory_is_refused(data, monkeypatch):
     monkeypatch.setattr(quadrature, "WORK", 1e4)
     with pytest.raises(ValueError, match=r"a grid of .* points for 2 variables is too much for memory"):
         exact_posterior(data)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"J_1": 4}, "node 4 of level 1 has nothing below it"),
-        ({"index_2": [1, 2, 3]}, r"'index_2' has shape \(3,\): give 17 numbers of nodes in level 2"),
-        ({"index_1": [1, 1, 1, 1, 2, 3, 3, 4]}, "'index_1' is 4 at position 8: give a node from 1 to 3"),
-        ({"index_1": [1, 1, 1, 1, 2, 3, 3, 1.5]}, "'index_1' is 1.5 at position 8"),
-        ({"y": np.r_[np.nan, np.ones(46)]}, "'y' is nan at position 1"),
-        ({"y": []}, r"'y' has shape \(0,\)"),
-        ({"y": np.ones(47)}, "equal within every group"),
-    ],
-)
-def test_malformed_data_are_refused(data, change, message):
-    with pytest.raises(ValueError, match=message):
-        exact_posterior(data | change)
 
 
 @pytest.mark.parametrize(
@@ -418,7 +333,7 @@ def test_conditional_means_join_the_two_ends_of_the_dial(data, post):
     means = [part["mean"].to_numpy()[-17:] for _, part in table.group_by("tau", maintain_order=True)]
     assert np.ptp(means[0]) == 0  # all pooled
     assert means[2] == pytest.approx(own, abs=1e-4)  # every colony alone
-    *_, mean, variance = dense(data, [0.2] * 3, 0.9)
+    _, mean, variance = dense(data, [0.2] * 3, 0.9)
     middle = table.filter(tau=0.2)
     assert middle["mean"].to_numpy() == pytest.approx(mean, abs=1e-10)
     assert middle["sd"].to_numpy() == pytest.approx(np.sqrt(variance), abs=1e-10)
@@ -427,7 +342,7 @@ def test_conditional_means_join_the_two_ends_of_the_dial(data, post):
 def test_conditional_on_tau_alone_averages_over_sigma(data, post):
     sigma, w = np.polynomial.legendre.leggauss(60)
     sigma, w = 1.6 + 1.3 * sigma, 1.3 * w
-    log_p, _, mean, variance = dense(data, np.full((60, 3), 0.2), sigma)
+    log_p, mean, variance = dense(data, np.full((60, 3), 0.2), sigma)
     p = w * np.exp(log_p - log_p.max() + half_normal(sigma, 5))
     p /= p.sum()
     table = post.conditional(0.2)
@@ -460,7 +375,7 @@ def test_known_errors_and_a_prior_by_density_give_the_eight_schools():
     assert "sigma" not in post.names
     # and by dense matrices and a sum over log τ
     u = np.arange(-30, 12, 0.02)
-    log_p, _, mean, _ = dense(data, np.exp(u)[:, None], sigma, theta=(0, 5))
+    log_p, mean, _ = dense(data, np.exp(u)[:, None], sigma, theta=(0, 5))
     p = np.exp(log_p + scipy.stats.halfcauchy(scale=5).logpdf(np.exp(u)) + u)
     assert post.log_evidence == pytest.approx(np.log(p.sum() * 0.02), abs=1e-9)
     assert post.mean("theta_1") == pytest.approx((p @ mean)[1:] / p.sum(), abs=1e-9)
@@ -471,7 +386,7 @@ def test_known_errors_and_a_prior_by_density_give_the_eight_schools():
 
 @pytest.fixture(scope="module")
 def exact_draws(post):
-    return post.draws(20_000, seed=1)
+    return post.draws(8000, seed=1)
 
 
 @pytest.mark.parametrize("name", ["tau", "sigma", "theta", "theta_1[2]", "theta_2[5]", "theta_3[13]"])
@@ -505,12 +420,12 @@ def test_draws_of_the_spreads_follow_their_joint_density(post, exact_draws):
 def test_draws_come_as_arviz_has_them(exact_draws, post):
     posterior = exact_draws["posterior"]
     assert dict(posterior.sizes) == {
-        "chain": 1, "draw": 20_000, "theta_1_dim_0": 3, "theta_2_dim_0": 8, "theta_3_dim_0": 17
+        "chain": 1, "draw": 8000, "theta_1_dim_0": 3, "theta_2_dim_0": 8, "theta_3_dim_0": 17
     }  # fmt: skip
     assert posterior["theta_3_dim_0"].values[0] == 1
     helpers.funnel({"exact": exact_draws})
-    again = post.draws(20_000, seed=1)
-    assert np.array_equal(again["posterior"]["theta_3"], posterior["theta_3"])
+    first, again = (post.draws(20, seed=1)["posterior"]["theta_3"] for _ in range(2))
+    assert np.array_equal(first, again)
     for n in (0, 1.5, "3"):
         with pytest.raises(ValueError, match="n is "):
             post.draws(n, seed=1)
@@ -519,10 +434,10 @@ def test_draws_come_as_arviz_has_them(exact_draws, post):
 def test_draws_with_one_tau_per_level_follow_the_marginals():
     data = tree([[3], [2, 1, 2], [2, 1, 1, 3, 2]], [9.0, 9.5, 12, 8, 9, 10, 11, 10, 10.5])
     post = exact_posterior(data, shared_tau=False)
-    sample = post.draws(2000, seed=1)
-    assert sample["posterior"]["tau"].shape == (1, 2000, 2)
+    sample = post.draws(500, seed=1)
+    assert sample["posterior"]["tau"].shape == (1, 500, 2)
     for name in ("tau[1]", "tau[2]", "sigma", "theta_2[5]"):
-        values = post.cdf(name, helpers.draws(sample, name)[:1000])
+        values = post.cdf(name, helpers.draws(sample, name))
         assert scipy.stats.kstest(values, "uniform").pvalue > 1e-3
     table = helpers.score(sample, post)
     assert table["quantity"].to_list() == [
@@ -646,22 +561,6 @@ def test_accuracy_covers_every_quantity(what):
     assert rule.moments(describe)[2] > 1e-2
 
 
-def test_accuracy_is_that_of_the_worst_axis_and_what_is_unknown_is_refined(data, post, monkeypatch):
-    moments, calls = quadrature.Rule.moments, []
-
-    def first_unknown(rule, describe):
-        calls.append(rule.x.shape[1])
-        mean, sd, errors = moments(rule, describe)
-        return mean, sd, errors * np.nan if len(calls) == 1 else np.array([1e-12, 3e-11])
-
-    monkeypatch.setattr(quadrature.Rule, "moments", first_unknown)
-    refined = exact_posterior(data)
-    assert len(calls) == 2
-    assert calls[1] > 2 * calls[0]
-    assert refined.accuracy == 3e-11
-    assert refined.mean("tau") == pytest.approx(post.mean("tau"), rel=1e-10)
-
-
 def test_far_from_zero_whole_numbers_lose_nothing():
     y = np.array([9.0, 10, 12, 8, 11])
     near, far = (
@@ -673,20 +572,10 @@ def test_far_from_zero_whole_numbers_lose_nothing():
     assert far.log_evidence == pytest.approx(near.log_evidence, abs=1e-9)
 
 
-@pytest.mark.parametrize("unit", [1e-9, 1e9])
-def test_a_single_measurement_does_not_depend_on_the_unit(unit):
-    prior = {"theta": (10 * unit, 3 * unit), "tau": 5 * unit, "sigma": 5 * unit}
-    post, other = (
-        exact_posterior(tree([[1], [1]], [9.0])),
-        exact_posterior(tree([[1], [1]], [9.0 * unit]), prior),
-    )
-    assert other.mean("tau") / unit == pytest.approx(post.mean("tau"), rel=1e-8)
-
-
 def test_known_errors_of_repeated_measurements_agree_with_dense_matrices():
     data, sigma = tree([[2], [3, 2]], [9.0, 10, 12, 8, 11]), np.array([0.5, 2, 1, 3, 0.1])
     post = exact_posterior(data, sigma=sigma)
-    log_p, _, mean, variance = dense(data, [0.7], sigma)
+    log_p, mean, variance = dense(data, [0.7], sigma)
     assert post.log_density(0.7) == pytest.approx(log_p + half_normal(0.7, 5), abs=1e-11)
     table = post.conditional(0.7)
     assert table["mean"].to_numpy() == pytest.approx(mean, abs=1e-11)
@@ -698,13 +587,6 @@ def test_ties_do_no_harm_if_errors_are_known():
     assert exact_posterior(data, sigma=np.ones(4)).mean("theta") == pytest.approx(9.6, abs=0.1)
     with pytest.raises(ValueError, match="equal within every group"):
         exact_posterior(data)
-
-
-def test_a_node_zero_is_refused(data):
-    index = data["index_2"].copy()
-    index[3] = 0
-    with pytest.raises(ValueError, match="'index_2' is 0 at position 4: give a node from 1 to 8"):
-        exact_posterior(data | {"index_2": index})
 
 
 def test_quantiles_of_a_normal_node_reach_far_out():
@@ -748,7 +630,7 @@ def test_one_tau_per_level_goes_to_its_level():
         log_p += half_normal(pair, [2, 1]).sum() + half_normal(sigma[i], 5)
         assert post.log_density(tau, sigma)[i] == pytest.approx(float(log_p), abs=1e-10)
         assert post.log_density(pair, sigma)[i] == pytest.approx(float(log_p), abs=1e-10)
-        *_, mean, variance = dense(data, pair, 0.7, theta=(9, 7))
+        _, mean, variance = dense(data, pair, 0.7, theta=(9, 7))
         rows = table.filter((table["tau[1]"] == pair[0]) & (table["tau[2]"] == pair[1]))
         assert rows["mean"].to_numpy() == pytest.approx(mean, abs=1e-10)
         assert rows["sd"].to_numpy() == pytest.approx(np.sqrt(variance), abs=1e-10)
