@@ -25,7 +25,6 @@ COURSE = Path(__file__).parents[2]
 TEXT, NOTEBOOK = "lessons/02-centered-model.md", "lessons/02-centered-model.ipynb"
 EDIT = "import helpers  # an edit"
 OTHER = "import numpy as np  # another edit"
-FROM = pytest.mark.parametrize("path", [TEXT, NOTEBOOK], ids=["text", "notebook"])
 
 
 def plain(folder):
@@ -37,9 +36,6 @@ def of_the_course(folder):
     """The contents manager of `make lab`."""
     config = PyFileConfigLoader("jupyter_server_config.py", str(COURSE / "tools" / "jupyter")).load_config()
     return config.ServerApp.contents_manager_class(config=config, root_dir=str(folder))
-
-
-MANAGED = pytest.mark.parametrize("manager", [plain, of_the_course])
 
 
 @pytest.fixture
@@ -70,11 +66,11 @@ def sources(notebook):
     return [cell["source"] for cell in notebook["cells"]]
 
 
-def open_and_save(manager, path):
-    """Open a lesson, run its first code cell, and save it; return what was open."""
+def open_and_save(manager, path, times=1):
+    """Open a lesson, as often at once, run its first code cell, and save it; return what was open."""
 
     async def work():
-        model = await manager.get(path)
+        model, *_ = await asyncio.gather(*[manager.get(path) for _ in range(times)])
         opened = sources(model["content"])
         cell = next(cell for cell in model["content"]["cells"] if cell["cell_type"] == "code")
         cell["outputs"] = [nbformat.v4.new_output("stream", text="it ran\n")]
@@ -90,13 +86,13 @@ def holds(folder, edited):
     return [any(edited in source for source in sources(notebook)) for notebook in pair]
 
 
-@FROM
+@pytest.mark.parametrize("path", [TEXT, NOTEBOOK], ids=["text", "notebook"])
 def test_edit_of_the_notebook_survives_and_one_of_the_text_is_kept_beside_it(course, path):
     edit(course / TEXT, "import numpy as np", OTHER)
     edited = (course / TEXT).read_text()
     edit(course / NOTEBOOK)
     age(course, 5, 10)
-    opened = open_and_save(of_the_course(course), path)
+    opened = open_and_save(of_the_course(course), path, times=5)
     assert any(EDIT in source for source in opened)
     assert holds(course, EDIT) == [True, True]
     assert "it ran" in (course / NOTEBOOK).read_text()
@@ -111,35 +107,18 @@ def test_jupytext_itself_opens_no_pair_that_would_lose_an_edit(course):
     assert holds(course, EDIT) == [False, True]
 
 
-@MANAGED
-def test_edit_of_the_text_alone_survives_open_run_and_save(course, manager):
-    edit(course / TEXT)
-    age(course, 5, 0)
-    open_and_save(manager(course), NOTEBOOK)
-    assert holds(course, EDIT) == [True, True]
-    assert not list(course.rglob("*.bak"))
-
-
-def test_text_is_kept_when_its_lesson_is_asked_for_many_times_at_once(course):
-    before = (course / TEXT).read_text()
-    edit(course / NOTEBOOK)
-    age(course, 0, 5)
-    manager = of_the_course(course)
-
-    async def work():
-        return await asyncio.gather(*[manager.get(path) for path in [TEXT, NOTEBOOK] * 5])
-
-    assert all(any(EDIT in source for source in sources(model["content"])) for model in asyncio.run(work()))
-    assert (course / f"{TEXT}.bak").read_text() == before
-
-
-@MANAGED
-@pytest.mark.parametrize("seconds", [-2, 7 * 86400])
-def test_pair_that_says_the_same_opens_and_saves_whichever_is_newer(course, manager, seconds):
+@pytest.mark.parametrize("manager", [plain, of_the_course])
+@pytest.mark.parametrize("path", [TEXT, NOTEBOOK], ids=["text", "notebook"])
+@pytest.mark.parametrize(("edited", "seconds"), [(True, -5), (False, -2), (False, 7 * 86400)])
+def test_pair_opens_and_saves_unless_the_notebook_alone_was_edited(course, path, manager, edited, seconds):
+    if edited:
+        edit(course / TEXT)
     age(course, 0, seconds)
-    assert open_and_save(manager(course), TEXT) == sources(read_lesson(COURSE / TEXT))
+    before = (course / TEXT).read_text()
+    assert open_and_save(manager(course), path) == sources(read_lesson(course / TEXT))
+    assert holds(course, EDIT) == [edited, edited]
     if manager is of_the_course:  # Jupytext's own adds its version
-        assert (course / TEXT).read_text() == (COURSE / TEXT).read_text()
+        assert (course / TEXT).read_text() == before
     assert not list(course.rglob("*.bak"))
 
 
