@@ -12,10 +12,10 @@ from distributed import Client
 from polars.testing import assert_frame_equal
 
 import helpers
-from helpers.priors import PRIOR  # given, as what it imagines may lie far from it
+from helpers.priors import PRIOR
 from tools.tables import terminals as terminals_of_page
 
-N = 40  # replications: the page's thousand are too many for a test
+N = 40  # The page's thousand replications are too many for a test.
 DESIGN = helpers.simulate([2, 3], theta=10, tau=0.5, sigma=1, seed=1, levels="plate")
 TREE, _ = helpers.stan_data(DESIGN, "plate", "y")
 
@@ -33,47 +33,36 @@ def terminals(tmp_path, monkeypatch):
         yield terminals
 
 
-@pytest.fixture
-def commands():
-    return terminals_of_page.page_commands()
-
-
-def listening(process):
-    family = [process, *process.children(recursive=True)]
-    return [c.laddr.ip for p in family for c in p.net_connections("inet") if c.status == psutil.CONN_LISTEN]
-
-
-def test_commands_of_the_page_calibrate_and_a_worker_killed_by_them_leaves_no_trace(terminals, commands):
+def test_commands_calibrate_and_a_worker_that_is_killed_leaves_no_trace(terminals):
+    commands = terminals_of_page.page_commands()
     for name in ("scheduler", "one", "two"):
         terminals.start(name, commands[name])
     client = terminals_of_page.connect(terminals, 2)
-    for process in terminals.processes.values():
-        open_to = listening(psutil.Process(process.pid))
-        assert open_to
-        assert set(open_to) == {"127.0.0.1"}, "others on the network could run programs"
-
+    for process in map(psutil.Process, (process.pid for process in terminals.processes.values())):
+        sockets = [c for p in (process, *process.children(True)) for c in p.net_connections("inet")]
+        hosts = {c.laddr.ip for c in sockets if c.status == psutil.CONN_LISTEN}
+        assert hosts == {"127.0.0.1"}, "others on the network could run programs"
     seen = []
 
     def kill_and_start_again(rows):
         seen.append(rows)
         if len(seen) == 5:
-            assert [len(tasks) > 0 for tasks in client.processing().values()] == [True, True]
-            second = terminals.processes["two"]
-            family = [psutil.Process(second.pid), *psutil.Process(second.pid).children(recursive=True)]
+            second = psutil.Process(terminals.processes["two"].pid)
+            family = [second, *second.children(recursive=True)]
             terminals.type(commands["kill"])
-            assert second.wait(10) == -9
-            psutil.wait_procs(family, 10)
-            client.sync(client.scheduler.identity)  # after it the scheduler has heard
+            assert terminals.processes["two"].wait() == -9
+            psutil.wait_procs(family)
+            client.sync(client.scheduler.identity)  # After it the scheduler has heard.
         if len(seen) == 15:
             assert [*client.nthreads().values()] == [1], "one worker is left"
             terminals.start("two", commands["two"])
             client.wait_for_workers(2, timeout=60)
 
-    scope = {"client": client, "imagine": imagine}
     calibrate = partial(helpers.calibrate, folder="kept", watch=kill_and_start_again, show_progress=False)
+    scope = {"client": client, "imagine": imagine, "helpers": SimpleNamespace(calibrate=calibrate)}
     line, found = re.subn(r"\bn=1000\b", f"n={N}", commands["run"])
     assert found == 1
-    exec(line, scope | {"helpers": SimpleNamespace(calibrate=calibrate)}, scope)
+    exec(line, scope)
     done = client.run(lambda dask_worker: dask_worker.state.executed_count)
     assert min(done.values()) > 0, "the worker started again got its share"
     assert sum(done.values()) < N, "and the one that was killed had done some"
@@ -88,7 +77,7 @@ def test_commands_of_the_page_calibrate_and_a_worker_killed_by_them_leaves_no_tr
 
 
 @pytest.mark.skipif(not shutil.which("openssl"), reason="needs openssl")
-def test_certificates_of_the_page_let_in_who_has_them_and_nobody_else(terminals, monkeypatch):
+def test_certificates_let_in_who_has_them_and_nobody_else(terminals, monkeypatch):
     text = terminals_of_page.PAGE.read_text("utf-8").split("### Certificates")[1].split("\n## ")[0]
     key, scheduler, worker, client = re.findall(r"^```\w+\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     terminals.type(key)
