@@ -93,29 +93,18 @@ def _explain_average(name, mean, y, sigma, theta, tau):
         (y, "This is the school's own estimate. Its parent, θ, has a say, too."),
         (theta, "This is θ alone. The school's own estimate has a say, too."),
         ((y + theta) / 2, "This is the plain average. Weigh each by its precision."),
-        (
-            _average(y, 1 / sigma, theta, 1 / tau),
-            "Precision is one over the squared error.",
-        ),
-        (
-            _average(y, sigma**2, theta, tau**2),
-            "Weigh by precision, not by variance.",
-        ),
-        (
-            _average(y, sigma**-2, 0, tau**-2),
-            "The parent adds θ/τ² to the sum, and θ is not 0.",
-        ),
+        (_average(y, 1 / sigma, theta, 1 / tau), "Precision is one over the squared error."),
+        (_average(y, sigma**2, theta, tau**2), "Weigh by precision, not by variance."),
+        (_average(y, sigma**-2, 0, tau**-2), "The parent adds θ/τ² to the sum, and θ is not 0."),
         (y / sigma**2 + theta / tau**2, "This sum has still to be divided by that of the precisions."),
     ]
-    for wrong, hint in hints:
-        if isclose(mean, wrong, rel_tol=0.01, abs_tol=0.005):
-            raise WrongAnswer(f"{name}: {hint}")
-    between = min(y, theta) < mean < max(y, theta)
-    raise WrongAnswer(
-        f"{name}: weigh its estimate by 1/σ² and θ by 1/τ²."
-        if between
-        else f"{name}: an average of its estimate and θ lies between the two."
+    answers.refuse_mistakes(
+        lambda wrong: isclose(mean, wrong, rel_tol=0.01, abs_tol=0.005),
+        [(wrong, f"{name}: {hint}") for wrong, hint in hints],
     )
+    if min(y, theta) < mean < max(y, theta):
+        raise WrongAnswer(f"{name}: weigh its estimate by 1/σ² and θ by 1/τ².")
+    raise WrongAnswer(f"{name}: an average of its estimate and θ lies between the two.")
 
 
 @exercise("05.3")
@@ -175,9 +164,7 @@ def own_prior(program) -> str:
 
     if has(WIDE):
         return "On other data than the lesson's, too. Now score it against both answers, the new and the old."
-    for prior, hint in MISTAKES:
-        if has(prior):
-            raise WrongAnswer(hint)
+    answers.refuse_mistakes(has, MISTAKES)
     if programs.by_chain(samples, "tau").mean() > 1.5 * _far_apart(WIDE).mean("tau"):
         raise WrongAnswer(
             "Hardly anything holds tau back. Has it a prior, with a standard deviation, not a variance?"

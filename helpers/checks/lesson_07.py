@@ -53,16 +53,19 @@ def the_list(answer) -> str:
         raise WrongAnswer(
             f"'parent' has {len(parent)} entries. Each node has one parent: how many nodes are there?"
         )
-    if parent == [0] * right[0] + [*data["index_1"], *data["index_2"]]:
-        raise WrongAnswer(
-            "You count anew in each level. Go on counting: the first batch comes after the last day."
-        )
-    if parent == [p + 1 for p in truth]:
-        raise WrongAnswer("You count the population as node 1. Call it 0, and begin to count with the days.")
-    if parent == [p - 1 for p in truth]:
-        raise WrongAnswer(
-            "You count the nodes from 0, as Python does. Then which number is left for the population?"
-        )
+    anew = [0] * right[0] + [*data["index_1"], *data["index_2"]]
+    mistakes = [
+        (anew, "You count anew in each level. Go on counting: the first batch comes after the last day."),
+        (
+            [p + 1 for p in truth],
+            "You count the population as node 1. Call it 0, and begin to count with the days.",
+        ),
+        (
+            [p - 1 for p in truth],
+            "You count the nodes from 0, as Python does. Then which number is left for the population?",
+        ),
+    ]
+    answers.refuse_mistakes(lambda wrong: parent == wrong, mistakes)
     if sorted(parent) == sorted(truth):
         raise WrongAnswer(
             "The right numbers in another order: entry j belongs to node j, counted level by level."
