@@ -1,32 +1,63 @@
-"""What tests of the checks share: right answers, wrong ones, and programs with all mistakes in one."""
+"""What tests of the checks share: what is said of an answer, a perfect sampler, and edited programs."""
 
+import re
+
+import arviz
+import numpy as np
 import pytest
+import xarray as xr
 
 import helpers
 from helpers.checks import programs
 
 
-def right(number, *answers):
-    """Make sure that each answer is right."""
-    for answer in answers:
+def says(number, answer, words):
+    """Check an answer: a pattern after "✔ " or "✘ " is of its verdict, any other one of a TypeError."""
+    if words[0] in "✔✘":
         verdict = helpers.check(number, answer)
-        assert verdict, verdict.text
+        assert verdict.right == (words[0] == "✔"), verdict
+        said, words = verdict.text, words[2:]
+        assert len(said) < 300
+    else:
+        with pytest.raises(TypeError, match="give ") as caught:
+            helpers.check(number, answer)
+        said = str(caught.value)
+    assert "\n" not in said
+    assert re.search(words, said), said
 
 
-def wrong(number, answer, *words):
-    """Make sure that the answer is wrong, and that the hint has these words in it."""
-    verdict = helpers.check(number, answer)
-    assert not verdict
-    assert [word for word in words if word not in verdict.text] == [], verdict.text
+def rows(table):
+    """Take a table {number: [(answer, words), …]} apart, for `pytest.mark.parametrize`."""
+    return [(number, *row) for number, group in table.items() for row in group]
 
 
-def refused(number, answer, *words):
-    """Make sure that the answer is not of the kind that was asked for, and that one line says so."""
-    with pytest.raises(TypeError) as caught:
-        helpers.check(number, answer)
-    text = str(caught.value)
-    assert "\n" not in text
-    assert [word for word in words if word not in text] == [], text
+def of(base, name, hints):
+    """Rows of wrong answers, that have one item other than it should be: {value: what is said of it, …}."""
+    return [(base | {name: value}, f"✘ {words}") for value, words in hints.items()]
+
+
+def perfect(data, prior=None, n=1000, sigma=None, kick=1.0, n_steps=7, offsets=False, **stats):
+    """Samples as of a perfect sampler: 4 chains of n independent draws, and what it would note."""
+    posterior = helpers.exact_posterior(data, prior, sigma=sigma).draws(4 * n, seed=1)["posterior"]
+    rng = np.random.default_rng(seed=1)
+    energy = kick * rng.normal(size=(4, n)) + (1 - kick) * np.cumsum(rng.normal(size=(4, n)), axis=1)
+    noted = {"diverging": False, "tree_depth": 3, "n_steps": n_steps}
+    noted = {"energy": energy} | {name: np.full((4, n), value) for name, value in noted.items()}
+    named = {name: x.values.reshape(4, n, *x.shape[2:]) for name, x in posterior.data_vars.items()}
+    named |= {"theta_1_tilde": named["theta_1"]} if offsets else {}
+    return arviz.from_dict({"posterior": named, "sample_stats": noted | stats}, index_origin=1)
+
+
+def changed(samples, change):
+    """Copy samples; `change` gets their posterior as a dataset, and returns another."""
+    samples = samples.copy()
+    samples["posterior"] = xr.DataTree(change(samples["posterior"].to_dataset()))
+    return samples
+
+
+def with_tau(samples, change):
+    """Copy samples, in which τ is something else."""
+    return changed(samples, lambda post: post.assign(tau=(("chain", "draw"), change(post["tau"].values))))
 
 
 @pytest.fixture
@@ -47,16 +78,25 @@ def edited(tmp_path):
 
 @pytest.fixture
 def given(monkeypatch):
-    """Make all checks give programs something besides their data."""
-    sample = programs.sample
+    """Give programs something besides their data, and change the posterior that they draw, which is kept."""
+    sample, known = programs.sample, {}
 
-    def give(**items):
-        def with_items(program, data, **options):
-            return sample(program, data | items, **options)
+    def give(change=lambda posterior: posterior, **items):
+        def sample_once(program, data, **options):
+            key = str(program), repr(data | items)
+            if key not in known:
+                known[key] = sample(program, data | items, **options)
+            return changed(known[key], change)
 
-        monkeypatch.setattr(programs, "sample", with_items)
+        monkeypatch.setattr(programs, "sample", sample_once)
 
     return give
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """Give all checks these samples, whatever the program: that of a mistake need not be compiled."""
+    return lambda samples: monkeypatch.setattr(programs, "sample", lambda *_, **__: samples)
 
 
 def switch(cases):
