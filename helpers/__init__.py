@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from helpers.data import measurements, stan_data, table_file
     from helpers.exact import ExactPosterior, exact_posterior, score
     from helpers.models import stan_file, stan_model
-    from helpers.plots import COLORS, dots, funnel, rank_ecdf
+    from helpers.plots import COLORS, GREY, dots, funnel, rank_ecdf
     from helpers.simulation import simulate
     from helpers.tree import draws, tree_data, unflatten
     from helpers.tree_plot import draw_tree
@@ -28,7 +28,7 @@ _WHERE = {
     "exact": ["ExactPosterior", "exact_posterior", "score"],
     "figures": [],
     "models": ["stan_file", "stan_model"],
-    "plots": ["COLORS", "dots", "funnel", "rank_ecdf"],
+    "plots": ["COLORS", "GREY", "dots", "funnel", "rank_ecdf"],
     "simulation": ["simulate"],
     "tree": ["draws", "tree_data", "unflatten"],
     "tree_plot": ["draw_tree"],

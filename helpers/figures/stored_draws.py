@@ -38,7 +38,6 @@ from helpers.plots import COLORS, FUNNEL, GREY, darker
 from helpers.tree import draws, tree_data
 
 BELOW = 0.1  # P(τ < 0.1) tells whether the neck is there
-PROGRAMS = ["centered", "noncentered", "tree", "tree_marginal"]  # that pages sample with
 _LEVELS = ["N", "J_1", "J_2", "J_3", "index_1", "index_2", "index_3", "y"]
 
 
@@ -72,11 +71,9 @@ def sampling(
     Raises
     ------
     ValueError
-        If there is no such program, if the data have another number of levels, or if the samples lack a
-        parameter or the statistics ``energy`` and ``diverging``.
+        If the data have another number of levels, or if the samples lack a parameter or the statistics
+        ``energy`` and ``diverging``.
     """
-    if program not in PROGRAMS:
-        raise ValueError(f"program is {program!r}: give one of {', '.join(PROGRAMS)}")
     flat = tree_data(data, write_nodes=True)
     if flat["K"] != 3:
         raise ValueError(f"the data have {flat['K']} levels: the centered program is for three")

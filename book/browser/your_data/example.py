@@ -25,6 +25,7 @@ import numpy as np
 import helpers
 from helpers.data import LEVELS
 from helpers.inputs import MISSING, RESERVED
+from helpers.plots import GREY
 from helpers.priors import PRIOR
 
 SETTINGS = {"adaptDelta": 0.8, "seed": 1, "warmup": 1000, "draws": 1000, "chains": 4}
@@ -73,7 +74,7 @@ def tree() -> bokeh.plotting.figure:
     )  # fmt: skip
     p.xaxis.visible = p.grid.visible = False
     p.yaxis[0].update(name="yours.axis", ticker=[], major_tick_line_color=None, axis_line_color=None)
-    p.segment("parent_x", "parent_y", "x", "y", color="#999999", source=nodes)
+    p.segment("parent_x", "parent_y", "x", "y", color=GREY, source=nodes)
     dots = p.scatter("x", "y", size="size", color=helpers.COLORS[0], line_color="black", source=nodes)
     p.select(bokeh.models.HoverTool).renderers = [dots]
     return p
@@ -110,7 +111,7 @@ def shrinkage() -> bokeh.plotting.figure:
     p.add_layout(bokeh.models.Slope(gradient=1, y_intercept=0, **lines))
     lines["line_dash"] = "dashed"
     p.add_layout(bokeh.models.Span(location=0, dimension="width", name="yours.theta", **lines))
-    p.segment("x", "low", "x", "high", color="#999999", line_alpha=0.6, source=leaves)
+    p.segment("x", "low", "x", "high", color=GREY, line_alpha=0.6, source=leaves)
     dots = p.scatter(
         "x", "y", size="size", color=helpers.COLORS[0], fill_alpha=0.7, line_color="black", line_width=0.5,
         source=leaves,
