@@ -8,7 +8,6 @@ from pathlib import Path
 import cmdstanpy
 import node
 import numpy as np
-import polars as pl
 import pytest
 from cmdstanpy.utils import write_stan_json
 
@@ -45,13 +44,7 @@ def script(program: str) -> Path:
 
 def data_of(program: str) -> dict:
     """Give data that a program reads, ready for JSON."""
-    if program == "funnel":
-        return {}
-    if program.startswith("schools"):
-        estimates = {"y": [28, 8, -3, 7, -1, 1, 18, 12], "sigma": [15, 10, 16, 11, 9, 11, 10, 18]}
-        data = helpers.stan_data(pl.DataFrame(estimates | {"school": range(8)}), "school", ["y", "sigma"])[0]
-    else:
-        data = helpers.stan_data(helpers.measurements(), LEVELS, "y")[0]
+    data = helpers.stan_data(helpers.measurements(), LEVELS, "y")[0]
     if program.startswith("tree"):
         data = helpers.tree_data(data, weight=0.3, write_nodes=True)
     return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in data.items()}
