@@ -186,14 +186,6 @@ function plain(value) {
   return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, plain(one)]));
 }
 const get = (name, item) => plain(model(name)[item]);
-async function set(name, item, value) {
-  model(name)[item] = value;
-  await painted();
-}
-async function tap(name, index) {
-  model(name).selected.indices = [index];
-  await painted();
-}
 const root = (name) => Bokeh.documents.flatMap((doc) => doc.roots()).find((one) => one.references().has(model(name)));
 const rootOf = (name) => Bokeh.index.find_one(root(name)).el;
 const handle = (name) => Bokeh.index.find_one(model(name)).el.shadowRoot.querySelector(".noUi-handle");
@@ -221,15 +213,12 @@ const notReached = () => [...walk.left].map(label);
 
 // ----
 
-function unfold() {
-  for (const el of document.querySelectorAll("details")) el.open = true;
-  for (const el of document.querySelectorAll(".toggle-button-hidden")) el.click();
-}
-
 // As a reader has it who opens everything that can be opened
 function all() {
   const folded = document.documentElement.scrollWidth;
-  unfold();
+  for (const el of document.querySelectorAll("details")) el.open = true;
+  for (const el of document.querySelectorAll(".toggle-button-hidden")) el.click();
+  const images = [...document.querySelectorAll("article img")];
   return {
     theme: document.documentElement.dataset.theme,
     formulas: formulas(),
@@ -237,11 +226,7 @@ function all() {
     headings: [...document.querySelectorAll("h1, h2, h3, h4, h5, h6")]
       .filter(visible)
       .map((el) => [Number(el.localName[1]), short(el.textContent)]),
-    images: [...document.querySelectorAll("article img")].map(({ src, alt, naturalWidth: width }) => ({
-      src,
-      alt,
-      width,
-    })),
+    images: images.map(({ src, alt, naturalWidth: width }) => ({ src, alt, width })),
     faint: faint(),
     cards: cards(),
     unreachable: unreachable(),
@@ -250,5 +235,4 @@ function all() {
   };
 }
 
-globalThis.look = { settled, fitted, all, unfold, painted, showData };
-Object.assign(look, { get, set, tap, handle, rootOf, beginWalk, hasLeft, notReached });
+globalThis.look = { settled, fitted, all, painted, showData, get, handle, rootOf, beginWalk, hasLeft, notReached };

@@ -1,40 +1,14 @@
-"""A quick question answers whoever clicks, and has one right answer."""
+"""A quick question answers whoever clicks."""
 
-from book_pages import PAGES, PATIENCE
-from bs4 import BeautifulSoup
-
-QUESTION = ".quiz"
-CHOSEN = {"wrong": ("No.", "✘"), "right": ("Yes.", "✔")}
+from book_pages import PATIENCE
 
 
-def questions(book):
-    """Page and tag of every quick question of the book."""
-    for page in PAGES:
-        if (file := book / f"{page}.html").is_file():
-            for question in BeautifulSoup(file.read_text("utf-8"), "html.parser").select(QUESTION):
-                yield page, question
-
-
-def test_every_question_has_one_right_answer_among_several_and_says_so(book):
-    found = list(questions(book))
-    assert len(found) >= 8
-    for page, question in found:
-        options = question.select("details")
-        kinds = [kind for option in options for kind in option["class"] if kind in CHOSEN]
-        assert len(kinds) == len(options) > 1, f"{page}: {question.text}"
-        assert kinds.count("right") == 1, f"{page}: {question.text}"
-        for option, kind in zip(options, kinds, strict=True):
-            option.summary.extract()
-            assert option.text.strip().startswith(CHOSEN[kind][0]), f"{page}: {option.text}"
-
-
-def test_an_option_that_is_chosen_says_whether_it_is_right(opened, book):
-    """By mouse and by keyboard, on the first question of the book."""
-    name, _ = next(questions(book))
-    question = opened(f"{name}.html")[0].locator(QUESTION).first
+def test_an_option_that_is_chosen_says_whether_it_is_right(opened):
+    """By mouse and by keyboard, on the first question of the book; `tests/lessons` looks at all of them."""
+    question = opened("lessons/01-data-generation.html")[0].locator(".quiz").first
     edge = "option => getComputedStyle(option).borderInlineStart"
     sign = "option => getComputedStyle(option.querySelector('summary'), '::before').content"
-    for kind, (first_word, mark) in CHOSEN.items():
+    for kind, first_word, mark in (("wrong", "No.", "✘"), ("right", "Yes.", "✔")):
         option = question.locator(f"details.{kind}").first
         summary = option.locator("summary")
         answer = option.locator(".sd-card-body, .sd-summary-content").first
