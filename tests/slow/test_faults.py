@@ -67,7 +67,12 @@ def test_kills_at_random_moments_of_a_compile_cost_nothing(tmp_path, own, source
     entry = Path(run(COMPILE, own, source)).parent
     length = time.monotonic() - start
     random.seed(1)
-    for kill in (os.kill, os.killpg, os.kill, os.killpg):  # Python alone, or with all that it started
+    for kill in (
+        os.kill,
+        os.killpg,
+        os.kill,
+        os.killpg,
+    ):  # This kills Python alone, or with all that it started.
         shutil.rmtree(entry, ignore_errors=True)
         process = python(COMPILE, own, source, start_new_session=True)
         process.stdout.readline()  # It has begun.
@@ -123,7 +128,9 @@ if __name__ == "__main__":
 
 
 def test_all_of_the_course_works_in_a_folder_of_any_name(tmp_path):
-    folder = tmp_path.joinpath("course (1)", "R&D", "Anna's Mac", "a;b", "x$y, z")  # one in the other
+    folder = tmp_path.joinpath(
+        "course (1)", "R&D", "Anna's Mac", "a;b", "x$y, z"
+    )  # Each is in the one before.
     for name in ("helpers", "stan"):
         shutil.copytree(COURSE / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("lessons", "tmp"):

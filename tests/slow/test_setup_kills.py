@@ -39,7 +39,7 @@ def test_kills_at_random_moments_of_a_build_cost_nothing(tmp_path, wheel, monkey
     assert start_install(folder, wheel, make).wait() == 0
     length = time.monotonic() - start
     random.seed(1)
-    for kill in [os.kill, os.killpg] * 5:  # Python alone, or with all that it started
+    for kill in [os.kill, os.killpg] * 5:  # This kills Python alone, or with all that it started.
         shutil.rmtree(folder / "cmdstan-2.27.0", ignore_errors=True)
         process = start_install(folder, wheel, make, start_new_session=True)
         time.sleep(random.uniform(0, length))

@@ -36,7 +36,7 @@ def test_an_old_python_can_read_the_file_that_refuses_it():
         ("Linux", ["g++=0"], "", r"no make.*: `apt install g\+\+ make`"),
         ("Linux", ["dnf=0"], "", r": `dnf install gcc-c\+\+ make`"),
         ("Linux", ["apt=0"], "/opt/conda", ": `conda install -c conda-forge cxx-compiler make`$"),
-        ("Darwin", ["clang++=1", "brew=0"], "", ": `xcode-select --install`"),  # a stand-in that fails
+        ("Darwin", ["clang++=1", "brew=0"], "", ": `xcode-select --install`"),  # macOS has such a stand-in.
     ],
 )
 def test_a_missing_tool_is_named_with_what_installs_it(tmp_path, system, there, conda, said):
@@ -165,7 +165,9 @@ def test_of_two_at_once_the_second_waits_and_has_nothing_to_do(checkout, monkeyp
     ask = f"fcntl.flock(open('{checkout}/requirements.txt'), fcntl.LOCK_SH | fcntl.LOCK_NB)"
     monkeypatch.setenv("ALSO", f'{sys.executable} -c "import fcntl; {ask}" 2>> {checkout}/refused; true')
     packages.install_packages(checkout, checkout / "base")
-    assert (checkout / "refused").read_text().count("\nBlockingIOError") == 1 + 3  # .venv, and three steps
+    assert (checkout / "refused").read_text().count(
+        "\nBlockingIOError"
+    ) == 1 + 3  # These are the making of .venv, and three steps.
     ready.unlink()
     monkeypatch.setattr(fcntl, "flock", lambda *_: ready.write_text(text))  # The first ends meanwhile.
     packages.install_packages(checkout, base="none")
