@@ -5,7 +5,6 @@
 
 import datetime
 import decimal
-import enum
 import re
 import traceback
 from pathlib import Path
@@ -14,17 +13,9 @@ import arviz
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import settings
 
 import helpers
 from helpers.priors import PRIOR
-
-# The same examples on every machine and every day: a red test is a change in the code.
-fixed = settings(derandomize=True, deadline=None, max_examples=100, database=None)
-
-
-class Plant(enum.Enum):
-    PEA = 1
 
 
 def a_frame():
@@ -70,33 +61,25 @@ def refused(function, *args, **kwargs):
 # --- columns of every type ------------------------------------------------------------------------------
 
 B, A = "b", "a"
-# Three entries, the second of which is another than the first and the third, and whether they are in order.
+DAY, HOUR = datetime.date, datetime.time
+# Three entries, the second of which is another than the first and the third; their nodes, and their numbers.
 COLUMNS = {
     "text": (pl.Series([B, A, B]), [2, 1, 2], None),
     "whole": (pl.Series([10, 9, 10]), [2, 1, 2], [10, 9, 10]),
     "UInt64": (pl.Series([2**64 - 1, 1, 2**64 - 1], dtype=pl.UInt64), [2, 1, 2], None),
     "Int128": (pl.Series([2**100, 1, 2**100], dtype=pl.Int128), [2, 1, 2], None),
-    "float": (pl.Series([0.5, -0.5, 0.5]), [2, 1, 2], [0.5, -0.5, 0.5]),
     "Float32": (pl.Series([0.5, -0.5, 0.5], dtype=pl.Float32), [2, 1, 2], [0.5, -0.5, 0.5]),
-    "decimal": (pl.Series([decimal.Decimal("1.5"), decimal.Decimal(1)] * 2)[:3], [2, 1, 2], [1.5, 1, 1.5]),
+    "decimal": (pl.Series([decimal.Decimal(x) for x in ("1.5", "1", "1.5")]), [2, 1, 2], [1.5, 1, 1.5]),
     "boolean": (pl.Series([True, False, True]), [2, 1, 2], [1, 0, 1]),
-    "date": (pl.Series([datetime.date(2025, 1, 2), datetime.date(2025, 1, 1)] * 2)[:3], [2, 1, 2], None),
-    "datetime": (
-        pl.Series([datetime.datetime(2025, 1, 2), datetime.datetime(2025, 1, 1)] * 2)[:3],
-        [2, 1, 2],
-        None,
-    ),
-    "time": (pl.Series([datetime.time(2), datetime.time(1), datetime.time(2)]), [2, 1, 2], None),
-    "duration": (pl.Series([datetime.timedelta(2), datetime.timedelta(1)] * 2)[:3], [2, 1, 2], None),
+    "date": (pl.Series([DAY(2025, 1, 2), DAY(2025, 1, 1), DAY(2025, 1, 2)]), [2, 1, 2], None),
+    "time": (pl.Series([HOUR(2), HOUR(1), HOUR(2)]), [2, 1, 2], None),
     "binary": (pl.Series([b"b", b"a", b"b"]), [2, 1, 2], None),
     "categorical": (pl.Series([B, A, B], dtype=pl.Categorical), [2, 1, 2], None),
     "Enum": (pl.Series([B, A, B], dtype=pl.Enum([B, A])), [1, 2, 1], None),  # in the order of its categories
     "null": (pl.Series([None, None, None]), None, None),
     "list": (pl.Series([[1], [2], [1]]), None, None),
-    "array": (pl.Series([[1], [2], [1]], dtype=pl.Array(pl.Int64, 1)), None, None),
     "struct": (pl.Series([{"a": 1}, {"a": 2}, {"a": 1}]), None, None),
     "mixed": (pl.Series([1, A, 1], dtype=pl.Object), None, None),
-    "objects": (pl.Series([Plant.PEA] * 3, dtype=pl.Object), None, None),
 }
 
 
@@ -135,22 +118,14 @@ MASKED = np.ma.array([1.0, 2.0, 4.0], mask=[False, True, False])
     ("change", "message"),
     [
         ({"y": ["1", "2", "4"]}, "'y' is '1' at position 1"),
-        ({"y": [1.0, "2", 4.0]}, "'y' is '2' at position 2"),
-        (
-            {"y": np.array(["2025", "2026", "2027"], "M8[Y]")},
-            "'y' is datetime.date(2025, 1, 1) at position 1",
-        ),
         ({"y": MASKED}, "'y' is nan at position 2"),
-        ({"y": [1.0, 2.0, None]}, "'y' is nan at position 3"),
         ({"y": [1.0, 2.0, 1e101]}, "'y' is 1e+101 at position 3: use another unit"),
         ({"y": [1 + 1j, 2, 4]}, "'y' is (1+1j) at position 1"),
         ({"y": [[1], [2, 3], 4]}, "'y' is [[1], [2, 3], 4]: give numbers"),
         ({"J_1": 2.5}, "'J_1' is 2.5: give a whole number"),
-        ({"J_1": "2"}, "'J_1' is '2': give a whole number"),
         ({"J_1": 10**12}, "node 3 of level 1 has nothing below it"),
         ({"index_1": ["1", "1", "2"]}, "'index_1' is '1' at position 1"),
         ({"index_1": [1, 1.5, 2]}, "'index_1' is 1.5 at position 2"),
-        ({"index_1": [1, None, 2]}, "'index_1' is nan at position 2"),
     ],
 )
 @pytest.mark.parametrize("helper", ["tree_data", "exact_posterior"])
@@ -158,42 +133,45 @@ def test_numbers_in_a_dictionary_are_numbers(helper, change, message):
     assert message in refused(getattr(helpers, helper), DATA | change)
 
 
-@pytest.mark.parametrize(
-    "prior",
-    [{"theta": (1e200, 1e-200)}, {"tau": 1e-200}, {"sigma": 1e-300}, {"theta": (10, 1e300)}, {"tau": True}],
-)
-def test_priors_that_are_beyond_all_numbers_are_refused(prior):
-    refused(helpers.exact_posterior, DATA, prior)
-
-
-@pytest.mark.parametrize("y", [[1e99, 2.0, 3.0], [1e-200, 2e-200, 3e-200], [1e20, 2.0, 3.0]])
-def test_measurements_in_another_unit_than_the_prior_are_refused(y):
-    assert "unit" in refused(helpers.exact_posterior, DATA | {"y": y}, PRIOR)
+def separate():
+    flat = {"J_1": 1, "J_2": 2, "index_1": [1, 1], "index_2": [1, 1, 2], "y": [8, 9, 11]}
+    return helpers.tree_data(flat, shared_tau=False)
 
 
 @pytest.mark.parametrize(
-    ("children", "message"),
+    ("call", "words"),
     [
-        ([10**12, 2], "children[0] ('level_1') makes too many"),
-        ([10**5, 10**5], "children[1] (observations) makes too many"),
-        ([2, [10**9, 1]], "children[1] (observations) makes too many"),
-        ([2**70, 2], "children[0]"),
-        ([True, 2], "children[0] ('level_1') is True: give a whole number"),
+        (lambda: helpers.exact_posterior(DATA, {"theta": (1e200, 1e-200)}), "no finite answer"),
+        (lambda: helpers.exact_posterior(DATA, {"sigma": 1e-300}), "no finite answer"),
+        (lambda: helpers.exact_posterior(DATA, {"tau": True}), "tau"),
+        (lambda: helpers.exact_posterior(DATA | {"y": [1e20, 2.0, 3.0]}, PRIOR), "unit"),
+        (lambda: helpers.exact_posterior(DATA | {"y": [1e-200, 2e-200, 3e-200]}, PRIOR), "unit"),
+        (lambda: helpers.simulate([10**12, 2], 10, 1, 1, 1), "children[0] ('level_1') makes too many"),
+        (lambda: helpers.simulate([2, [10**9, 1]], 10, 1, 1, 1), "children[1] (observations) makes too many"),
+        (lambda: helpers.simulate([True, 2], 10, 1, 1, 1), "children[0] ('level_1') is True: give a whole"),
+        (lambda: helpers.simulate([2, 50], 1e308, 1e308, 1e308, 1), "y would be infinite"),
+        (lambda: helpers.stan_data(a_frame(), {"g", "h"}, "y"), "a set has no order"),
+        (lambda: helpers.unflatten(some_flat_samples(), separate()), "the samples have 1 τ, the data 2"),
+        (lambda: helpers.funnel(some_samples()), "give a dictionary"),
+        (lambda: helpers.dots(RUNS, "share", 0.1, cats="rnu"), "no column 'rnu' (did you mean 'run'?)"),
+        (
+            lambda: helpers.dots(RUNS.with_columns(share=pl.Series([1.0, None])), "share", 1),
+            "is null in row 1",
+        ),
+        (lambda: helpers.dots(RUNS.clear(), "share", 0.1), "the table has no rows"),
+        (lambda: EXACT.log_density(np.inf, 1), "tau"),
+        (lambda: EXACT.log_density(1, "1"), "sigma"),
+        (lambda: EXACT.conditional(-1, 1), "tau"),
+        (lambda: EXACT.conditional(1, [1]), "sigma"),
+        (lambda: EXACT.draws(0, 1), "n is 0"),
+        (lambda: EXACT.draws(10**11, 1), "n is 100,000,000,000"),
     ],
 )
-def test_designs_too_large_for_the_machine_are_refused_at_once(children, message):
-    assert message in refused(helpers.simulate, children, 10, 1, 1, seed=1)
+def test_what_has_no_answer_is_refused_by_its_name(call, words):
+    assert words in refused(call)
 
 
-def test_infinite_measurements_are_not_simulated():
-    assert "y would be infinite" in refused(helpers.simulate, [2, 50], 1e308, 1e308, 1e308, seed=1)
-
-
-def test_levels_without_an_order_are_refused():
-    assert "a set has no order" in refused(helpers.stan_data, a_frame(), {"g", "h"}, "y")
-
-
-@pytest.mark.parametrize("seed", [-1, 1.0, True, "1", float("nan"), [-1], np.datetime64("2025")])
+@pytest.mark.parametrize("seed", [-1, 1.0, True, "1", [-1]])
 def test_seeds_out_of_range_are_refused(seed):
     for call in (lambda: helpers.simulate([2, 2], 10, 1, 1, seed), lambda: EXACT.draws(3, seed)):
         assert "give a whole number, 0 or more" in refused(call)
@@ -213,24 +191,6 @@ def test_the_exact_posterior_has_no_answer_for_what_is_no_number(name):
     assert EXACT.density(name, [-np.inf, np.inf, 1e308]).tolist() == [0, 0, 0]
 
 
-@pytest.mark.parametrize("tau", [-1, 0, np.nan, np.inf, "1", None])
-def test_the_density_of_impossible_spreads_is_refused(tau):
-    refused(EXACT.log_density, tau, 1)
-    refused(EXACT.log_density, 1, "1" if tau is None else tau)
-
-
-@pytest.mark.parametrize(
-    ("tau", "sigma"), [(-1, 1), (np.nan, 1), ([], 1), (1, "1"), (1, True), (1, [1]), ("1", 1)]
-)
-def test_impossible_conditions_are_refused(tau, sigma):
-    refused(EXACT.conditional, tau, sigma)
-
-
-@pytest.mark.parametrize("n", [0, -1, True, 1.0, "3", None, 10**11])
-def test_impossible_numbers_of_draws_are_refused(n):
-    assert refused(EXACT.draws, n, 1).startswith("n is ")
-
-
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_draws_that_are_no_numbers_get_no_marks(bad):
     samples = some_samples()
@@ -242,12 +202,9 @@ def test_draws_that_are_no_numbers_get_no_marks(bad):
     ("table", "message"),
     [
         (ranks([0, 3, 10]), "a rank of 'mu' is 10"),
-        (ranks([0, 3, -1]), "a rank of 'mu' is -1"),
         (ranks([0.0, 3.0, 1.0]), "column 'rank' is Float64"),
-        (ranks(["0", "1"]), "column 'rank' is String"),
         (ranks(draws=10**9), "draws is 1,000,000,000"),
         (ranks(draws=[9, 9, 9, 8]), "column 'draws' of 'mu' is not one number"),
-        (ranks(draws=None), "column 'draws' of 'mu' is not one number"),
         (ranks().clear(), "the table has no rows"),
     ],
 )
@@ -256,34 +213,9 @@ def test_ranks_that_cannot_be_are_refused(table, message):
     assert message in refused(helpers.rank_ecdf, {"one": table})
 
 
-def test_numbers_of_another_fit_are_refused():
-    separate = helpers.tree_data(
-        {"J_1": 1, "J_2": 2, "index_1": [1, 1], "index_2": [1, 1, 2], "y": [8, 9, 11]}, shared_tau=False
-    )
-    assert "the samples have 1 τ, the data 2" in refused(helpers.unflatten, some_flat_samples(), separate)
-
-
 def test_the_mean_of_a_leaf_keeps_its_digits_beside_one_far_away():
     data = {"J_1": 2, "index_1": [1, 2, 2], "y": [2.0**63, 1.0, 2.0]}
     assert helpers.tree_data(data, PRIOR)["y_mean"].tolist() == [2.0**63, 1.5]
-
-
-def test_one_sampler_without_a_label_is_refused():
-    assert "give a dictionary" in refused(helpers.funnel, some_samples())
-
-
-@pytest.mark.parametrize(
-    ("table", "more", "message"),
-    [
-        (RUNS, {"cats": "rnu"}, "no column 'rnu' (did you mean 'run'?)"),
-        (RUNS, {"cats": ["run", "kind"]}, "no column 'kind'"),
-        (RUNS.with_columns(share=pl.Series([1.0, None])), {}, "value column 'share' is null in row 1"),
-        (RUNS.with_columns(share=pl.Series(["a", "b"])), {}, "value column 'share' is 'a' in row 0"),
-        (RUNS.clear(), {}, "the table has no rows"),
-    ],
-)
-def test_runs_that_cannot_be_drawn_are_refused(table, more, message):
-    assert message in refused(helpers.dots, table, "share", 0.1, **more)
 
 
 # --- did you mean? --------------------------------------------------------------------------------------
@@ -294,7 +226,6 @@ def test_runs_that_cannot_be_drawn_are_refused(table, more, message):
     [
         (lambda: helpers.stan_data(a_frame().rename({"g": "colony"}), "coloni", "y"), "'colony'"),
         (lambda: helpers.stan_data(a_frame().rename({"y": "light"}), "g", "Light"), "'light'"),
-        (lambda: helpers.draw_tree(a_frame().rename({"g": "colony"}), "colnoy"), "'colony'"),
         (lambda: helpers.tree_data(DATA | {"light": DATA["y"]}, values="ligth"), "'light'"),
         (lambda: helpers.tree_data(DATA, {"Tau": 1}), "'tau'"),
         (lambda: helpers.exact_posterior(DATA, {"sgima": 1}), "'sigma'"),
@@ -303,7 +234,6 @@ def test_runs_that_cannot_be_drawn_are_refused(table, more, message):
         (lambda: helpers.funnel({"one": some_samples()}, parent="thet"), "'theta'"),
         (lambda: helpers.dots(RUNS, "shares", 1), "'share'"),
         (lambda: helpers.stan_file("centred"), "'centered'"),
-        (lambda: helpers.stan_model("Centered"), "'centered'"),
     ],
 )
 def test_the_nearest_name_is_offered(call, meant):
@@ -336,7 +266,7 @@ def reader():
     return here | {name: getattr(helpers, name) for name in helpers.__all__}
 
 
-def test_the_page_has_a_table():
+def test_the_page_has_tables_and_this_file_reads_them():
     assert len(rows(REFUSED)) > 40
     assert len(rows(REMARKED)) >= 4
 
