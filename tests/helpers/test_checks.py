@@ -40,29 +40,19 @@ def two(monkeypatch):
     checks.exercises.cache_clear()
 
 
-def test_a_right_answer_is_true_and_says_why(two):
-    verdict = helpers.check("99.1", 3)
-    assert verdict
-    assert verdict.right
-    assert str(verdict) == repr(verdict) == "✔ Right. Three it is."
+def test_a_verdict_is_true_or_false_and_says_why(two):
+    right, wrong = helpers.check("99.1", 3), helpers.check("99.1", 4)
+    assert right
+    assert str(right) == repr(right) == "✔ Right. Three it is."
+    assert not wrong
+    assert isinstance(wrong, helpers.Verdict)
+    assert str(wrong) == "✘ Not yet. Count again."
 
 
-def test_a_wrong_answer_is_false_and_says_what_to_look_at(two):
-    verdict = helpers.check("99.1", 4)
-    assert not verdict
-    assert isinstance(verdict, helpers.Verdict)
-    assert str(verdict) == "✘ Not yet. Count again."
-
-
-def test_a_verdict_is_text_in_html_and_not_markup(two):
+def test_a_verdict_in_html_is_text_and_has_a_colour_of_its_own(two):
     assert "&lt;b&gt;1 &lt; 2&lt;/b&gt;" in helpers.check("99.2", None)._repr_html_()
-
-
-def test_right_and_wrong_differ_in_colour_and_in_words(two):
     right, wrong = (helpers.check("99.1", n)._repr_html_() for n in (3, 4))
     assert re.search(r"color: (#\w+)", right)[1] != re.search(r"color: (#\w+)", wrong)[1]
-    assert "Right" in right
-    assert "Not yet" in wrong
 
 
 def test_a_number_may_lack_its_zero():
@@ -71,27 +61,16 @@ def test_a_number_may_lack_its_zero():
     assert helpers.check(9.1, answer)
 
 
-@pytest.mark.parametrize("number", ["98.7", "0.7", "99-1", "x", "", "99.1 "])
+@pytest.mark.parametrize("number", ["98.7", "x", "", "99.9", "99-1", "99.1 "])
 def test_an_unknown_number_names_those_there_are(two, number):
-    with pytest.raises(ValueError, match=r"no exercise .* answers back; there are .*99\.1, 99\.2") as caught:
+    known = "99.1, 99.2" if number.startswith("99") else ", ".join(checks.exercises())
+    with pytest.raises(ValueError, match=f"^no exercise '{number}' answers back; there are {known}$"):
         helpers.check(number, 3)
-    assert "\n" not in str(caught.value)
-
-
-def test_an_unknown_number_of_a_lesson_names_only_those_of_the_lesson(two):
-    with pytest.raises(ValueError, match=r"there are 99\.1, 99\.2$"):
-        helpers.check("99.9", 3)
-
-
-def test_an_answer_of_the_wrong_kind_is_an_error_and_no_verdict(two):
-    with pytest.raises(TypeError, match="give a whole number"):
-        helpers.check("99.1", "three")
 
 
 def test_a_check_prints_nothing(two, capfd):
     helpers.check("99.1", 3)
     helpers.check("99.1", 4)
-    helpers.check("01.1", [1, 2, 3])
     assert capfd.readouterr() == ("", "")
 
 
@@ -110,24 +89,18 @@ def test_every_check_is_announced_in_the_exercise_of_its_number():
 
 
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
-def test_the_solution_of_an_exercise_that_answers_back_is_proven_right(lesson):
-    proven = re.findall(r'^ *assert helpers\.check\("(\S+)", ', lesson.read_text("utf-8"), re.MULTILINE)
+def test_exercises_are_in_order_and_their_solutions_proven_right(lesson):
+    text = lesson.read_text("utf-8")
+    numbers = re.findall(r"^:::\{exercise\} (\S+)", text, re.MULTILINE)
+    assert numbers == [f"{lesson.name[:2]}.{k}" for k in range(1, len(numbers) + 1)]
+    proven = re.findall(r'^ *assert helpers\.check\("(\S+)", ', text, re.MULTILINE)
     assert sorted(set(proven)) == sorted({number for number, _ in announced(lesson)})
 
 
-@pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
-def test_exercises_are_numbered_in_order(lesson):
-    numbers = re.findall(r"^:::\{exercise\} (\S+)", lesson.read_text("utf-8"), re.MULTILINE)
-    assert numbers == [f"{lesson.name[:2]}.{k}" for k in range(1, len(numbers) + 1)]
-
-
-MODULES = sorted(Path(checks.__file__).parent.glob("lesson_*.py"))
-
-
-@pytest.mark.parametrize("module", MODULES, ids=lambda path: path.stem)
-def test_checks_are_in_the_module_of_their_lesson(module):
-    numbers = re.findall(r'^@exercise\("(\S+)"\)$', module.read_text("utf-8"), re.MULTILINE)
-    assert {number[:2] for number in numbers} == {module.stem[-2:]}
+def test_checks_are_in_the_module_of_their_lesson():
+    for module in Path(checks.__file__).parent.glob("lesson_*.py"):
+        numbers = re.findall(r'^@exercise\("(\S+)"\)$', module.read_text("utf-8"), re.MULTILINE)
+        assert {number[:2] for number in numbers} == {module.stem[-2:]}
 
 
 @pytest.mark.parametrize(
@@ -140,25 +113,15 @@ def test_an_answer_of_another_kind_shows_one_line_and_not_the_check(number, answ
     assert caught.value._render_traceback_() == [f"{type(caught.value).__name__}: {caught.value}"]
 
 
-NUMBERS = [
-    np.float32(2),
-    np.array(2),
-    np.array([2.0]),
-    pl.Series([2]),
-    pl.DataFrame({"a": [2]}),
-    xr.DataArray(2),
-]
-ROWS = [[2, 3], (2, 3), np.array([2.0, 3]), pl.Series([2, 3]), xr.DataArray([2, 3]), range(2, 4)]
-
-
-@pytest.mark.parametrize("answer", NUMBERS, ids=lambda x: type(x).__name__)
-def test_a_number_counts_in_whatever_it_comes(answer):
-    assert answers.number(answer, "a number") == 2
-
-
-@pytest.mark.parametrize("answer", ROWS, ids=lambda x: type(x).__name__)
-def test_a_row_of_numbers_counts_in_whatever_it_comes(answer):
-    assert answers.array(answer, "numbers").tolist() == answers.whole(answer, "numbers").tolist() == [2, 3]
+@pytest.mark.parametrize(
+    ("read", "answer", "meant"),
+    [(answers.number, x, 2) for x in (np.float32(2), np.array([2.0]), pl.Series([2]), xr.DataArray(2))]
+    + [(answers.number, pl.DataFrame({"a": [2]}), 2)]
+    + [(answers.array, x, [2, 3]) for x in ((2, 3), np.array([2.0, 3]), pl.Series([2, 3]), range(2, 4))]
+    + [(answers.whole, x, [2, 3]) for x in ([2.0, 3.0], xr.DataArray([2, 3]))],
+)
+def test_numbers_count_in_whatever_they_come(read, answer, meant):
+    assert np.array_equal(read(answer, "numbers"), meant)
 
 
 @pytest.mark.parametrize("key", [0.1, "0.1", "0.10", " .1 ", np.float64(0.1), 0.3 / 3])

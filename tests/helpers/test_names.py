@@ -11,8 +11,7 @@ from makes import quick  # noqa: F401
 import helpers
 from helpers.compiling.compiler import gather
 
-FOLDERS = ["course (1)", "R&D", "Anna's Mac", "a;b", "x$y, z"]
-PROGRAMS = ["model.v2", "modell (neu)", "it's", "mit$geld", "a b", "ünï", "8schools", "-o x", 'say "hi"']
+PROGRAMS = ["it's.v2 (neu)", "mit$geld", "ünï", "8schools", "-o x", 'say "hi"']
 PROGRAM = 'parameters { real x; }\nmodel {\n  #include "my prior, $1.stan"\n}\n'
 
 
@@ -39,7 +38,10 @@ def test_make_is_told_plain_names_only_whatever_the_readers_are(tmp_path, quick,
 
 def test_the_same_text_in_another_folder_is_the_same_program(tmp_path, quick):
     first = helpers.stan_model(program(tmp_path / "R&D")).exe_file
-    assert {helpers.stan_model(program(tmp_path / folder)).exe_file for folder in FOLDERS} == {first}
+    assert {
+        helpers.stan_model(program(tmp_path / folder)).exe_file
+        for folder in ("course (1)", "Anna's Mac; x$y")
+    } == {first}
     source = program(tmp_path / "R&D")
     source.with_name("my prior, $1.stan").write_text("x ~ normal(0, 2);\n")
     assert helpers.stan_model(source).exe_file != first
@@ -50,14 +52,10 @@ def test_two_includes_of_one_name_from_two_folders_stay_two(tmp_path):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "It.stan").write_text(f"// {folder}\n")
     source = tmp_path / "it.stan"
-    source.write_text(
-        "#include a/It.stan\n#include <b/It.stan>\n#include missing.stan\n#include b/c/It.stan\n"
-    )
+    source.write_text("#include a/It.stan\n#include <b/It.stan>\n#include b/c/It.stan\n")
     texts = gather(source, [tmp_path]).texts
-    first, *included = texts.values()
-    names = [name.strip('"') for name in re.findall(r"#include (.*)", first)]
-    assert names.pop(2) == "missing.stan"
-    assert included == [texts[name] for name in names] == ["// a\n", "// b\n", "// b/c\n"]
+    names = [name.strip('"') for name in re.findall(r"#include (.*)", next(iter(texts.values())))]
+    assert [texts[name] for name in names] == ["// a\n", "// b\n", "// b/c\n"]
     assert len({name.lower() for name in texts}) == 4
 
 
