@@ -1,11 +1,11 @@
 """Lessons run in JupyterLab, as `make lab` starts it, without a network, and look there as they should."""
 
+import contextlib
 import os
 import shutil
 import socket
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from book_pages import COURSE, PATIENCE, all_show_data, changed, pixels
@@ -14,27 +14,21 @@ from jupyterlab import FIGURES, NOTEBOOK, answers, open_notebook, run_all, scrol
 TOKEN = "for-this-test"
 
 
-def copy_of_the_course(folder: Path) -> Path:
-    """Copy what git has, or would have, of the course."""
-    names = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    done = subprocess.run(names, cwd=COURSE, capture_output=True, text=True, check=True)
-    for name in filter(None, done.stdout.split("\0")):
-        if (COURSE / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(COURSE / name, folder / name)
-    return folder
-
-
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory, book, chromium):
+def lab(tmp_path_factory, chromium):
     """Address of JupyterLab in a copy of the course; settings, history and the like stay there, too."""
-    course = copy_of_the_course(tmp_path_factory.mktemp("course"))
     own = tmp_path_factory.mktemp("jupyter")
+    git = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(git, cwd=COURSE, capture_output=True, text=True, check=True).stdout.split("\0")
+    for name in names:
+        if (COURSE / name).is_file():
+            (own / "course" / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(COURSE / name, own / "course" / name)
     environ = os.environ | {
-        "JUPYTER_CONFIG_PATH": str(course / "tools" / "jupyter"),
+        "JUPYTER_CONFIG_PATH": str(own / "course" / "tools" / "jupyter"),
         "BOKEH_RESOURCES": "inline",
-        "PYTHONPATH": str(course),
-        "JUPYTER_CONFIG_DIR": str(own),
+        "PYTHONPATH": str(own / "course"),
+        "JUPYTER_CONFIG_DIR": str(own / "config"),
         "JUPYTER_RUNTIME_DIR": str(own / "runtime"),
         "IPYTHONDIR": str(own / "ipython"),
     }
@@ -45,7 +39,7 @@ def lab(tmp_path_factory, book, chromium):
     command += [f"--IdentityProvider.token={TOKEN}", "--LabApp.expose_app_in_browser=True"]
     command += ["--allow-root"] if os.geteuid() == 0 else []
     with open(own / "log", "w") as log:
-        server = subprocess.Popen(command, cwd=course, env=environ, stdout=log, stderr=log)
+        server = subprocess.Popen(command, cwd=own / "course", env=environ, stdout=log, stderr=log)
     try:
         answers(f"http://127.0.0.1:{port}/api?token={TOKEN}", server, own / "log")
         yield f"http://127.0.0.1:{port}"
@@ -90,29 +84,17 @@ def test_every_figure_of_a_lesson_is_drawn(first):
             assert all_show_data(page, figures.all()), f"a figure of cell {cell} shows no data"
 
 
-@pytest.fixture
-def saved(first):
-    """Another tab, once lesson 1 was saved as it ran."""
+def test_saved_figures_are_there_when_opened_again_and_exported(first, lab):
     page, _ = first
     page.evaluate("jupyterapp.commands.execute('docmanager:save')")
-    tab = page.context.new_page()
-    yield tab
-    tab.close()
-
-
-def test_exported_html_shows_every_figure_with_its_data(first, saved, lab):
-    page, _ = first
-    saved.goto(f"{lab}/nbconvert/html/lessons/01-data-generation.md?token={TOKEN}")
-    figures = saved.locator(".bk-Figure")
-    figures.nth(sum(page.evaluate(FIGURES)) - 1).wait_for(timeout=PATIENCE)
-    assert all_show_data(saved, figures.all())
-
-
-@pytest.mark.parametrize("ending", ["md", "ipynb"])
-def test_figures_are_there_when_a_lesson_is_opened_again(saved, lab, ending):
-    open_notebook(saved, address(lab, ending, f"01-data-generation.{ending}"))
-    cell = next(cell for cell, number in enumerate(saved.evaluate(FIGURES)) if number)
-    scroll_to(saved, cell).locator(".bk-Figure").first.wait_for(timeout=PATIENCE)
+    with contextlib.closing(page.context.new_page()) as tab:
+        open_notebook(tab, address(lab, "again", "01-data-generation.ipynb"))
+        cell = next(cell for cell, number in enumerate(tab.evaluate(FIGURES)) if number)
+        scroll_to(tab, cell).locator(".bk-Figure").first.wait_for(timeout=PATIENCE)
+        tab.goto(f"{lab}/nbconvert/html/lessons/01-data-generation.md?token={TOKEN}")
+        figures = tab.locator(".bk-Figure")
+        figures.nth(sum(page.evaluate(FIGURES)) - 1).wait_for(timeout=PATIENCE)
+        assert all_show_data(tab, figures.all())
 
 
 def test_exercises_admonitions_and_formulas_are_rendered(first):
