@@ -267,7 +267,7 @@ def test_05_4_a_right_program_may_move_whatever_it_likes(edited, tmp_path):
 )
 def test_05_4_the_prior_that_was_not_changed_as_asked_is_told(drawn, prior, words):
     three = lesson_05.FAR_APART
-    drawn(perfect(three, {"theta": (0, 5)} | prior, n=5000, sigma=three["sigma"]))
+    drawn(perfect(three, {"theta": (0, 5)} | prior, n=2500, sigma=three["sigma"]))
     says("05.4", "wide.stan", f"✘ {words}")
 
 

@@ -64,7 +64,7 @@ def test_figure_is_small_enough_to_send(name):
     assert len(json.dumps(bokeh.embed.json_item(make()))) < most
 
 
-@pytest.mark.parametrize("width", [350, 390, 740])
+@pytest.mark.parametrize("width", [350, 740])
 @pytest.mark.parametrize("name", FIGURES)
 def test_panels_fit_the_page_beside_each_other_or_below(shown, name, width):
     boxes = shown(name).panels(width)
@@ -203,7 +203,7 @@ def test_walk_shows_the_leapfrogs_path(shown, form):
 def test_walk_never_draws_what_is_no_number(shown):
     settings = [
         controls(step, start, 0, kick)
-        for step in [*np.arange(-1.7, 0.01, 0.2), 0] for start in np.arange(-2, 0.51, 0.25) for kick in (0, 1)
+        for step in [*np.arange(-1.7, 0.01, 0.4), 0] for start in np.arange(-2, 0.51, 0.5) for kick in (0, 1)
     ]  # fmt: skip
     for state in shown("walk").set(*settings):
         path, end = state["walk.path"], state["walk.break"]

@@ -1,5 +1,7 @@
 """What tests of the checks share: what is said of an answer, a perfect sampler, and edited programs."""
 
+import functools
+import pickle
 import re
 
 import arviz
@@ -36,9 +38,16 @@ def of(base, name, hints):
     return [(base | {name: value}, f"✘ {words}") for value, words in hints.items()]
 
 
+@functools.cache
+def _independent(asked):
+    """Draw from the exact posterior that is asked for in pickled form, once."""
+    data, prior, sigma, n = pickle.loads(asked)
+    return helpers.exact_posterior(data, prior, sigma=sigma).draws(n, seed=1)["posterior"]
+
+
 def perfect(data, prior=None, n=1000, sigma=None, kick=1.0, n_steps=7, offsets=False, **stats):
     """Samples as of a perfect sampler: 4 chains of n independent draws, and what it would note."""
-    posterior = helpers.exact_posterior(data, prior, sigma=sigma).draws(4 * n, seed=1)["posterior"]
+    posterior = _independent(pickle.dumps((data, prior, sigma, 4 * n)))
     rng = np.random.default_rng(seed=1)
     energy = kick * rng.normal(size=(4, n)) + (1 - kick) * np.cumsum(rng.normal(size=(4, n)), axis=1)
     noted = {"diverging": False, "tree_depth": 3, "n_steps": n_steps}

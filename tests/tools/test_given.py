@@ -72,6 +72,8 @@ def test_a_lesson_of_the_handout_runs_where_it_was_unpacked(given, monkeypatch):
     handout = given / "handout"
     monkeypatch.setenv("PYTHONPATH", str(handout))
     notebook = nbformat.read(handout / "lessons" / NOTEBOOK, as_version=4)
+    sampling = next(i for i, cell in enumerate(notebook.cells) if ".sample(" in cell.source)
+    notebook.cells = notebook.cells[: sampling + 1]
     notebook.cells.append(nbformat.v4.new_code_cell("print(helpers.__file__)"))
     where = {"metadata": {"path": str(handout / "lessons")}}
     NotebookClient(notebook, timeout=600, resources=where).execute()
