@@ -53,8 +53,19 @@ def the_list(answer) -> str:
         raise WrongAnswer(
             f"'parent' has {len(parent)} entries. Each node has one parent: how many nodes are there?"
         )
-    anew = [0] * right[0] + [*data["index_1"], *data["index_2"]]
-    mistakes = [
+    answers.refuse_mistakes(lambda wrong: parent == wrong, _miscounted(data, truth))
+    if sorted(parent) == sorted(truth):
+        raise WrongAnswer(
+            "The right numbers in another order: entry j belongs to node j, counted level by level."
+        )
+    node = next(j for j, (given, p) in enumerate(zip(parent, truth, strict=True), start=1) if given != p)
+    raise WrongAnswer(f"Entry {node}: follow the line up from node {node} in your picture.")
+
+
+def _miscounted(data: dict, truth: list[int]) -> list[tuple]:
+    """List parents as they come out if nodes are counted in another way, and what is said of them."""
+    anew = [0] * data["J_1"] + [*data["index_1"], *data["index_2"]]
+    return [
         (anew, "You count anew in each level. Go on counting: the first batch comes after the last day."),
         (
             [p + 1 for p in truth],
@@ -65,13 +76,6 @@ def the_list(answer) -> str:
             "You count the nodes from 0, as Python does. Then which number is left for the population?",
         ),
     ]
-    answers.refuse_mistakes(lambda wrong: parent == wrong, mistakes)
-    if sorted(parent) == sorted(truth):
-        raise WrongAnswer(
-            "The right numbers in another order: entry j belongs to node j, counted level by level."
-        )
-    node = next(j for j, (given, p) in enumerate(zip(parent, truth, strict=True), start=1) if given != p)
-    raise WrongAnswer(f"Entry {node}: follow the line up from node {node} in your picture.")
 
 
 @exercise("07.2")
