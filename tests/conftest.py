@@ -68,8 +68,8 @@ def pytest_collect_directory(path, parent):
 
 
 def pytest_collection_modifyitems(items):
-    """Lessons before all else: files are handed out in this order, and each is long."""
-    items.sort(key=lambda item: not isinstance(item.parent, Lesson))
+    """Slow tests and lessons before all else: files are handed out in this order, and each is long."""
+    items.sort(key=lambda item: (item.path.parent != HERE / "slow", not isinstance(item.parent, Lesson)))
 
 
 @pytest.hookimpl(wrapper=True)

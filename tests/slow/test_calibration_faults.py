@@ -92,7 +92,8 @@ def kill_a_worker_in_mid_fit(*roots):
 
 
 def test_a_killed_worker_leaves_no_trace_and_a_lost_scheduler_is_told(program, reference, tmp_path):
-    killed, simulate, kept = [], simulation(loops=PAUSE), tmp_path / "kept"
+    slow = {i: {"loops": 30 * PAUSE} for i in (4, 10)}  # These are still at work when they are looked for.
+    killed, simulate, kept = [], simulation(slow, loops=PAUSE), tmp_path / "kept"
 
     def kill(rows):
         if len(killed) < 2 and rows["replication"][0] in (2, 8):
@@ -167,7 +168,7 @@ class Driver:
     """A script that calls `calibrate`, as if from a terminal of its own."""
 
     def __init__(self, program, folder, hangs=None, timeout=600, guard='__name__ == "__main__"'):
-        values = {"program": str(program), "folder": str(folder / "kept"), "n": N, "pause": PAUSE}
+        values = {"program": str(program), "folder": str(folder / "kept"), "n": N, "pause": 4 * PAUSE}
         values |= {"forever": FOREVER, "hangs": None if hangs is None else truth(hangs), "guard": guard}
         script = folder / "script.py"
         script.write_text(SCRIPT.format(options=OPTIONS | {"timeout": timeout}, **values))
