@@ -130,7 +130,7 @@ def test_a_replication_that_kills_its_workers_is_named(program, reference, tmp_p
             killed.append(rows)
 
     # The driver itself simulates the first ten, as a key for what it keeps: none of them may die.
-    simulate = simulation({11: "die"} | {i: {"loops": PAUSE} for i in range(6)})
+    simulate = simulation({11: "die"} | {i: {"loops": 10 * PAUSE} for i in range(1, 6)})
     table = helpers.calibrate(program, simulate, N, folder=tmp_path, watch=kill, **OPTIONS)
     assert killed
     bad, good = table.filter(replication=11), table.filter(pl.col("replication") != 11)
