@@ -19,6 +19,7 @@ from waiting import wait_for
 import helpers
 
 N = 12  # The replications of a driver are more than ten, so that it starts two processes.
+DRIVEN = 4 * PAUSE  # These loops give a driver's fits a second, in which they are found.
 LIMIT = 10  # These are the seconds for a fit that hangs; others take a fraction of one.
 SCRIPT = """
 import helpers
@@ -168,7 +169,7 @@ class Driver:
     """A script that calls `calibrate`, as if from a terminal of its own."""
 
     def __init__(self, program, folder, hangs=None, timeout=600, guard='__name__ == "__main__"'):
-        values = {"program": str(program), "folder": str(folder / "kept"), "n": N, "pause": 4 * PAUSE}
+        values = {"program": str(program), "folder": str(folder / "kept"), "n": N, "pause": DRIVEN}
         values |= {"forever": FOREVER, "hangs": None if hangs is None else truth(hangs), "guard": guard}
         script = folder / "script.py"
         script.write_text(SCRIPT.format(options=OPTIONS | {"timeout": timeout}, **values))
@@ -235,7 +236,7 @@ def test_ctrl_c_leaves_a_table_and_no_process(send, times, when, program, refere
 
     cases, n = ({2: {"loops": FOREVER}}, 2) if when == "one hangs" else ({}, N)
     kept = tmp_path / "kept"
-    table = helpers.calibrate(program, simulation(cases, loops=PAUSE), n, here, folder=kept, **OPTIONS)
+    table = helpers.calibrate(program, simulation(cases, loops=DRIVEN), n, here, folder=kept, **OPTIONS)
     assert agree(table, reference, range(n))
     numbers = [line["replication"] for line in journal(kept)]
     assert sorted(numbers) == sorted({*range(n), *done}), "none is run again"
@@ -255,7 +256,7 @@ def test_a_killed_driver_leaves_a_whole_journal_and_no_process(program, referenc
     (path,) = kept.glob("*.jsonl")
     with path.open("ab") as file:
         file.write(b'{"replication": 7, "status": "ok", "sec')  # A kill may come in mid-line.
-    simulate = simulation({2: {"loops": FOREVER}}, loops=PAUSE)
+    simulate = simulation({2: {"loops": FOREVER}}, loops=DRIVEN)
     table = helpers.calibrate(program, simulate, N, here, **OPTIONS | {"timeout": LIMIT, "folder": kept})
     slow = f"timeout: the fit took more than {LIMIT} s"
     assert table["status"].to_list() == ["ok"] * 2 + [slow] + ["ok"] * (N - 3)
