@@ -369,7 +369,6 @@ def test_03_3_a_fixed_tau_has_to_be_used_in_all_three_levels(edited, given):
         {"part": [0.2, 1, 1]},
         {"part": [1, 1, 0]},
         {"power": 2},
-        {"power": 0},
         {"width": 1000},
     ):
         given(**right | wrong)

@@ -476,7 +476,6 @@ MEAN = "v * (y[j] / square(sigma[j]) + theta / square(tau))"
 SCHOOLS = [
     ({"draw": f"normal_rng({MEAN}, sqrt(v))"}, "✔"),
     ({"sd": "rep_vector(tau, N)"}, "✘ standard errors"),
-    ({"sd": "tau + sigma"}, "✘ too small"),
     ({"sd": "square(tau) + square(sigma)"}, "✘ too small"),
     ({"tau": "tau ~ normal(0, 5);"}, "✘ half-normal"),
     ({"tau": "tau ~ cauchy(0, 10);"}, "✘ of scale 5"),

@@ -5,6 +5,7 @@ import re
 from functools import partial
 from pathlib import Path
 
+import distributed
 import polars as pl
 import pytest
 
@@ -69,7 +70,9 @@ def test_replications_made_again_agree_within_monte_carlo_error(tmp_path):
     # this is settled once for a machine and a CmdStan.
     program, simulate, _ = calibration.RUNS["integrated out"]
     options = {"seed": calibration.SEED, "folder": tmp_path, "show_progress": False}
-    again = helpers.calibrate(program, partial(simulate), 4, **options)
+    here = {"n_workers": 1, "threads_per_worker": 2, "dashboard_address": "127.0.0.1:0"}
+    with distributed.Client(processes=False, **here) as client:
+        again = helpers.calibrate(program, partial(simulate), 4, client, **options)
     stored = TABLE.filter(pl.col("replication") < 4, run="integrated out")
     for old, new in zip(stored.iter_rows(named=True), again.iter_rows(named=True), strict=True):
         assert (old["replication"], old["parameter"]) == (new["replication"], new["parameter"])
