@@ -10,6 +10,7 @@ import pytest
 from network import watch_network
 from texts import COURSE, checks
 
+from helpers.diagnostics import E_BFMI, ESS, R_HAT
 from tools.notebooks import CHECKED, LESSONS, read_lesson, run
 from tools.review import questions
 
@@ -96,3 +97,15 @@ def test_what_a_lesson_would_ask_of_the_network_is_noticed(tmp_path):
         code = f"import contextlib, socket\nwith contextlib.suppress(OSError): socket.{ask}"
         subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | environment)
     assert set(notes.read_text().split()) == {"192.0.2.1", "stan.invalid"}
+
+
+def test_alarms_of_lesson_3_and_the_glossary_are_those_of_the_checks():
+    lesson = (LESSONS / "03-funnel-diagnosis.md").read_text("utf-8")
+    table = dict(re.findall(r"^\| (\S.*?) \|.*\| (?:above|below) ([\d.]+) \|$", lesson, re.MULTILINE))
+    expected = {"R-hat": R_HAT, "bulk ESS": ESS, "tail ESS": ESS, "E-BFMI": E_BFMI}
+    assert {name: float(limit) for name, limit in table.items()} == expected
+    glossary = (COURSE / "book" / "pages" / "glossary.md").read_text("utf-8")
+    assert re.findall(r"We want it below ([\d.]+)\. |below ([\d.]+) is a reason", glossary) == [
+        ("", str(E_BFMI)),
+        (str(R_HAT), ""),
+    ]
