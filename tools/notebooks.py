@@ -16,24 +16,39 @@ from nbclient import NotebookClient
 
 LESSONS = Path(__file__).parent.parent / "lessons"
 CHECKED = "nbval-check-output"
+FOLDED = "hide-cell"
+ANSWER = "answer"  # an empty cell below an exercise
 SOLUTION = "solution"
+SOLUTIONS = re.compile(r'^<details class="solution">.*?^</details>\n+', re.MULTILINE | re.DOTALL)
+
+
+def to_notebook(text: str, name: str) -> nbformat.NotebookNode:
+    """Notebook from a lesson's text, its checks folded, with cell ids that do not change from run to run."""
+    notebook = jupytext.reads(text, "md:myst")
+    for number, cell in enumerate(notebook.cells, start=1):
+        cell["id"] = f"{name}-{number}"
+        if FOLDED in cell.metadata.get("tags", []):
+            cell.metadata["jupyter"] = {"source_hidden": True}  # JupyterLab and VS Code show a line to open
+    return notebook
 
 
 def read_lesson(lesson: Path) -> nbformat.NotebookNode:
-    """Notebook of a lesson without outputs, with cell ids that do not change from run to run."""
-    notebook = jupytext.read(lesson)
-    for number, cell in enumerate(notebook.cells, start=1):
-        cell["id"] = f"{lesson.stem}-{number}"
-    return notebook
+    """Notebook of a lesson, without outputs."""
+    return to_notebook(lesson.read_text("utf-8"), lesson.stem)
+
+
+def without_solutions(text: str) -> str:
+    """Take the solutions out of a lesson's text."""
+    return SOLUTIONS.sub("", text)
 
 
 def with_solutions(lesson: Path) -> nbformat.NotebookNode:
     """Code cells of a lesson and, in cells tagged ``solution``, the code of its solutions, as a notebook."""
     notebook = nbformat.v4.new_notebook()
     for cell in read_lesson(lesson).cells:
-        if cell.cell_type == "code":
+        if cell.cell_type == "code" and ANSWER not in cell.metadata.get("tags", []):
             notebook.cells.append(cell)
-        for solution in re.findall(r"^:::\{solution\}.*?^:::$", cell.source, re.MULTILINE | re.DOTALL):
+        for solution in SOLUTIONS.findall(f"{cell.source}\n"):
             for code in re.findall(r"^```python\n(.*?)^```", solution, re.MULTILINE | re.DOTALL):
                 notebook.cells.append(nbformat.v4.new_code_cell(code, metadata={"tags": [SOLUTION]}))
     return notebook

@@ -21,9 +21,10 @@ TITLE = re.compile(r"^##+ (.*)\n", re.MULTILINE)
 CELL = re.compile(r"^```\{code-cell\}.*?\n(.*?)^```", BLOCK)
 CODE = re.compile(r"^```python\n(.*?)^```", BLOCK)
 FENCE = re.compile(r"^```.*?^```", BLOCK)
-TASK = re.compile(r"^(:{3,})\{(exercise|solution)\}.*?^\1$", BLOCK)
-QUESTION = re.compile(r"^::::\{admonition\} Quick question\n(.*?)^::::$", BLOCK)
-OPTION = re.compile(r"^:::\{dropdown\} ([^\n]+)\n:class-container: (\w+)\n\n(.*?)^:::$", BLOCK)
+ANSWER = re.compile(r"^```\{code-cell\}[^\n]*\n:tags: \[answer.*?^```$", BLOCK)
+TASK = re.compile(r'^<(div|details) class="(?:exercise|solution)".*?^</\1>$', BLOCK)
+QUESTION = re.compile(r'^<div class="quiz">\n(.*?)^</div>$', BLOCK)
+OPTION = re.compile(r'^<details class="(\w+)"><summary>([^\n]+)</summary>\n\n(.*?)\n^</details>$', BLOCK)
 
 
 def split(text: str) -> list[tuple[str, str]]:
@@ -36,7 +37,7 @@ def split(text: str) -> list[tuple[str, str]]:
 
 
 def questions(text: str) -> list[list[tuple[str, str, str]]]:
-    """Options of every quick question: title, ``"right"`` or ``"wrong"``, and answer."""
+    """Options of every quick question: ``"right"`` or ``"wrong"``, title, and answer."""
     return [OPTION.findall(question) for question in QUESTION.findall(text)]
 
 
@@ -52,7 +53,7 @@ def code(lines: list[str]) -> float:
 
 def reading(text: str) -> float:
     """Estimate the minutes to read and run a section, without its exercises."""
-    rest = TASK.sub("", text)
+    rest = TASK.sub("", ANSWER.sub("", text))
     asked, rest = len(QUESTION.findall(rest)), QUESTION.sub("", rest)
     shown = [cell for cell in CELL.findall(rest) if "hide-cell" not in cell]
     figures, moving = ("".join(shown).count(call) for call in (".show(", ".show(helpers.figures."))
@@ -66,7 +67,7 @@ def exercises(text: str) -> float:
     for task in (match[0] for match in TASK.finditer(text)):
         lines = "".join(CODE.findall(task)).splitlines()
         minutes += words(task) + code(lines)
-        minutes += EXERCISE if "{exercise}" in task else WITH_CODE if lines else 0
+        minutes += EXERCISE if task.startswith("<div") else WITH_CODE if lines else 0
     return minutes
 
 
@@ -84,12 +85,12 @@ def telling(lessons: list[Path]) -> list[str]:
     found, places, longest = [], Counter(), 0
     for lesson in lessons:
         for options in questions(lesson.read_text("utf-8")):
-            lengths = [len(title) for title, _, _ in options]
-            right = [kind for _, kind, _ in options].index("right")
+            lengths = [len(title) for _, title, _ in options]
+            right = [kind for kind, _, _ in options].index("right")
             places[right + 1] += 1
             longest += lengths[right] == max(lengths)
             if max(lengths) >= 2 * min(lengths):
-                found.append(f"{lesson.stem}: options of {lengths} characters, {options[0][0]!r} the first")
+                found.append(f"{lesson.stem}: options of {lengths} characters, {options[0][1]!r} the first")
     in_order = ", ".join(f"{number} at place {place}" for place, number in sorted(places.items()))
     return [*found, f"right options: {in_order}; {longest} of {places.total()} are the longest"]
 

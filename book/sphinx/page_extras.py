@@ -1,6 +1,6 @@
 """Sphinx extension: what every page gets beside its text.
 
-The titles of exercises, links from the first use of a term to the glossary, the notebook of the page, and a
+Links from the first use of a term to the glossary, the notebook of the page, and a
 last line that says with what and when the page was made.
 """
 
@@ -13,15 +13,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 import cmdstanpy
-import jupytext
 import nbformat
 from docutils import nodes
 from myst_nb.sphinx_ import NbMetadataCollector
-from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx_design.dropdown import dropdown_title
-from sphinx_exercise.nodes import is_exercise_node
 
-from tools.handout import without_solutions
+from tools.notebooks import to_notebook, without_solutions
 
 PACKAGES = ["arviz", "bebi103", "bokeh", "cmdstanpy", "iqplot", "numpy", "polars"]
 NOTEBOOKS = "notebooks"
@@ -30,20 +27,6 @@ INSTRUCTORS = "book/pages/instructors"  # with answers to questions for a test
 # Where a link would be in the way, or wrong: in titles, code, formulas, and links.
 NOT_IN = (nodes.title, dropdown_title, nodes.literal, nodes.literal_block, nodes.math, nodes.math_block)
 NOT_IN += (nodes.reference, nodes.raw)
-
-
-class TitlesOfExercises(SphinxPostTransform):
-    """Write "Exercise 03.2 One chain" where sphinx-exercise has "Exercise (03.2 One chain)"."""
-
-    default_priority = 30  # after those of sphinx-exercise
-
-    def run(self):
-        """Take the parentheses away."""
-        for exercise in self.document.findall(is_exercise_node):
-            title = exercise.children[0]
-            for text in list(title.findall(nodes.Text)):
-                if text.strip() in ("(", ")"):
-                    text.parent.replace(text, nodes.Text(text.replace("(", "").replace(")", "")))
 
 
 def link_terms(app, doctree, docname):
@@ -117,25 +100,24 @@ def write_notebooks(app, exception):
         if is_lesson(page):
             text = Path(app.env.doc2path(page)).read_text("utf-8")
             text = without_solutions(text) if app.config.hide_solutions else text
-            nbformat.write(jupytext.reads(text, "md:myst"), folder / f"{Path(page).name}.ipynb")
+            nbformat.write(to_notebook(text, Path(page).name), folder / f"{Path(page).name}.ipynb")
 
 
-def empty_instructors_page(app, docname, source):
-    """Keep answers that are meant for those who teach out of a book for students."""
-    if docname == INSTRUCTORS and app.config.hide_solutions:
+def keep_answers_out(app, docname, source):
+    """Keep solutions, and answers that are meant for those who teach, out of a book for students."""
+    if not app.config.hide_solutions:
+        return
+    if is_lesson(docname):
+        source[0] = without_solutions(source[0])
+    if docname == INSTRUCTORS:
         source[0] = source[0].splitlines()[0] + "\n\nThis page is not in the book for students.\n"
-
-
-def hide_solutions_if_asked(app, config):
-    """Hide solutions if `make book SOLUTIONS=no` says so."""
-    config.hide_solutions = os.environ.get("SOLUTIONS") == "no"
 
 
 def setup(app):
     """Register with Sphinx."""
-    app.connect("config-inited", hide_solutions_if_asked)
-    app.connect("source-read", empty_instructors_page)
-    app.add_post_transform(TitlesOfExercises)
+    hidden = os.environ.get("SOLUTIONS") == "no"  # as `make book SOLUTIONS=no` says
+    app.add_config_value("hide_solutions", hidden, "env")
+    app.connect("source-read", keep_answers_out)
     app.connect("doctree-resolved", link_terms)
     app.connect("html-page-context", finish_page, priority=600)
     app.connect("build-finished", write_notebooks)

@@ -39,11 +39,12 @@ def test_scripts_of_figures_and_formulas_are_in_the_book(book):
     assert all((page.parent / script).stat().st_size > 1000 for script in scripts)
 
 
-def test_a_page_links_terms_numbers_exercises_and_says_how_it_ran(book):
+def test_a_page_links_terms_frames_exercises_and_says_how_it_ran(book):
     text = (book / "lessons" / "lesson.html").read_text()
     links = re.findall(r'<a class="term[^>]*href="([^"]*)"[^>]*>(\w+)</a>', text)
     assert links == [("../book/pages/glossary.html#term-funnel", "funnel")]
-    assert ">Exercise 01.1 Count<" in text
+    assert '<div class="exercise" id="ex-01-count">' in text
+    assert "# 01.1" not in text, "the cell to answer in is for notebooks"
     colophon = re.search(r'<p class="colophon">(.*?)</p>', text)[1]
     assert f"bokeh {version('bokeh')}" in colophon
     assert f"{date.today().year}" in colophon

@@ -76,7 +76,7 @@ def test_dois_are_well_formed_and_shown_as_linked():
 OTHERS = r"""No module named|NameError|The port 8888 is already in use|trying another port|No such kernel
 variable does not exist|Scale parameter is 0|but must be positive|TypeError|token=|.venv|.ipynb|book.zip
 make book|helpers|helpers.check|output_notebook|.md|more recent than|File Changed|has changed on disk
-Unreadable Notebook|:::{exercise}|$\tau$|CERTIFICATE_VERIFY_FAILED|modell (neu).stan|modell__neu_|="""
+Unreadable Notebook|$\tau$|CERTIFICATE_VERIFY_FAILED|modell (neu).stan|modell__neu_|="""
 
 
 def test_messages_in_troubleshooting_are_those_that_the_course_gives():
@@ -95,7 +95,7 @@ def test_messages_in_troubleshooting_are_those_that_the_course_gives():
 
 def test_plans_name_sections_and_exercises_that_there_are():
     page = read("book/pages/instructors.md")
-    exercises = dict(re.findall(r"^:::\{exercise\} (\S+) (.*)$", "\n".join(TEXTS.values()), re.MULTILINE))
+    exercises = dict(re.findall(r"^\*\*Exercise (\S+)\. (.*)\*\*$", "\n".join(TEXTS.values()), re.MULTILINE))
     titles = [title for text in TEXTS.values() for title, _ in review.split(text)] + [*exercises.values()]
     plans = page.split("## Plans")[1].split("## Minutes")[0] + read("README.md").split("## The lessons")[0]
     quoted = [name.rstrip(" …") for name in re.findall(r'"([A-Z][^"\n]*)"', plans)]

@@ -25,9 +25,9 @@ def numbers(text):
 
 
 def prose(lesson):
-    """Text of a lesson without its header, code, links, directives and the numbers of exercises."""
+    """Text of a lesson without its header, code, links, directives, tags and the numbers of exercises."""
     text = lesson.read_text("utf-8").split("\n---\n", 1)[1]
-    text = re.sub(r"^(:+\{exercise\}) \d\d\.\d+", r"\1", text, flags=re.MULTILINE)
+    text = re.sub(r"^\*\*Exercise \d\d\.\d+\.|Solution of \d\d\.\d+|<[^>\n]*>", "", text, flags=re.MULTILINE)
     text = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
     text = re.sub(r"^:(label|class|tags):.*$", "", text, flags=re.MULTILINE)
     return re.sub(r"`[^`\n]*`|!\[[^\]]*\]\([^)]*\)|\]\([^)]*\)", "", text)
@@ -79,14 +79,16 @@ assert 2 < x < 4, "x is about 3"
 assert x < 2, "x is small"
 ```
 
-:::{solution} an-exercise
+<details class="solution"><summary>Solution of 01.1</summary>
+
 ```python
 import numpy as np
 for y in (1, 2):
     assert (np.array([y, 5]) > 0).all(), "y is positive"
 assert callable(print)
 ```
-:::
+
+</details>
 """
 
 

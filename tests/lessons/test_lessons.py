@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from itertools import pairwise
 
 import nbformat
 import pytest
@@ -11,7 +12,7 @@ from network import watch_network
 from texts import COURSE, checks
 
 from helpers.diagnostics import E_BFMI, ESS, R_HAT
-from tools.notebooks import CHECKED, LESSONS, read_lesson, run
+from tools.notebooks import ANSWER, CHECKED, LESSONS, read_lesson, run
 from tools.review import questions
 
 by_lesson = pytest.mark.parametrize("lesson", sorted(LESSONS.glob("*.md")), ids=lambda path: path.stem)
@@ -49,10 +50,15 @@ def test_notebooks_keep_what_checked_cells_put_out_and_nothing_else(tmp_path):
 def test_exercises_have_solutions_and_two_answer_back(lesson):
     """One of these edits a Stan program, which its check runs, and one is on the reader's own data."""
     text, number = lesson.read_text("utf-8"), lesson.name[:2]
-    exercises = dict(re.findall(r"^:::\{exercise\} (\S+).*\n:label: (\S+)", text, re.MULTILINE))
-    solved = re.findall(r"^:::\{solution\} (\S+)\n:class: dropdown", text, re.MULTILINE)
+    form = r'<div class="exercise" id="(\S+)">\n\n\*\*Exercise (\S+)\. .*\*\*\n'
+    exercises = {exercise: label for label, exercise in re.findall(form, text)}
+    solved = re.findall(
+        r'^<details class="solution"><summary>Solution of (\S+)</summary>$', text, re.MULTILINE
+    )
     assert len(exercises) >= 3
-    assert sorted(exercises.values()) == sorted(solved)
+    assert sorted(exercises) == solved
+    assert text.count('class="exercise"') == len(exercises)
+    assert text.count('class="solution"') == len(solved)
     assert any("programs.sample(" in checks().get(exercise, "") for exercise in exercises)
     own = [exercise for exercise, label in exercises.items() if label == f"ex-{number}-own-data"]
     assert len(own) == 1
@@ -60,14 +66,27 @@ def test_exercises_have_solutions_and_two_answer_back(lesson):
 
 
 @by_lesson
+def test_below_every_exercise_is_a_cell_to_answer_in(lesson):
+    cells = read_lesson(lesson).cells
+    answers = [cell for cell in cells if ANSWER in cell.metadata.get("tags", [])]
+    for before, cell in pairwise(cells):
+        if cell in answers:
+            (number,) = re.findall(r"^\*\*Exercise (\S+)\. ", before.source, re.MULTILINE)
+            assert before.source.endswith("</div>")
+            assert cell.source == f"# {number}"
+    assert len(answers) == lesson.read_text("utf-8").count('class="exercise"')
+
+
+@by_lesson
 def test_quick_questions_have_one_right_option_each(lesson):
     text = lesson.read_text("utf-8")
     assert 3 <= len(questions(text)) <= 6
-    assert text.count("Quick question") == text.count("\n:class: quiz\n") == len(questions(text))
-    assert text.count(":::{dropdown}") == sum(map(len, questions(text))), "an option that is not well formed"
+    assert text.count("**Quick question**\n") == text.count('<div class="quiz">\n') == len(questions(text))
+    options = len(re.findall('<details class="(?:right|wrong)">', text))
+    assert options == sum(map(len, questions(text))), "an option that is not well formed"
     for options in questions(text):
-        assert sorted(kind for _, kind, _ in options) in (["right"] + ["wrong"] * n for n in (2, 3)), options
-        for _, kind, answer in options:
+        assert sorted(kind for kind, _, _ in options) in (["right"] + ["wrong"] * n for n in (2, 3)), options
+        for kind, _, answer in options:
             assert answer.startswith({"right": "**Yes.** ", "wrong": "**No.** "}[kind]), answer
 
 

@@ -30,18 +30,25 @@ CELL
 
 The funnel has a neck. Funnels do; $x$ is not linked.
 
-:::{exercise} 01.1 Count
-:label: ex-01-count
-:nonumber:
+<div class="exercise" id="ex-01-count">
+
+**Exercise 01.1. Count**
 
 How many?
-:::
 
-:::{solution} ex-01-count
-:class: dropdown
+</div>
+
+```{code-cell} ipython3
+:tags: [answer, remove-cell]
+
+# 01.1
+```
+
+<details class="solution"><summary>Solution of 01.1</summary>
 
 Fortytwo.
-:::
+
+</details>
 """
 GLOSSARY = """# Glossary
 

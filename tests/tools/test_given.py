@@ -1,5 +1,6 @@
-"""What is given away, handout and wheel, runs, and holds no solution and no trace of a machine."""
+"""What is given away, handout and wheel, runs, and holds no solution, no answer and no trace of a machine."""
 
+import json
 import os
 import re
 import shutil
@@ -12,9 +13,11 @@ import nbformat
 import pytest
 from leaks import COURSE, leaks, names_of_this_machine
 from nbclient import NotebookClient
+from texts import without_code
 
 import helpers
-from tools.handout import pack, without_solutions
+from tools.handout import choose, pack
+from tools.notebooks import SOLUTIONS, without_solutions
 
 NOTEBOOK = "02-centered-model.ipynb"
 
@@ -35,24 +38,122 @@ def given(tmp_path_factory):
 
 
 def test_solutions_are_taken_out_and_all_else_stays():
-    solution = ":::{solution} x\n:class: dropdown\n\nhidden\n\n```python\n1\n```\n:::\n\n"
-    assert without_solutions(f"A\n\n{solution}:::{{exercise}} B\n:::\n") == "A\n\n:::{exercise} B\n:::\n"
-    nested = "::::{solution} x\n:::{admonition} y\nhidden\n:::\nhidden\n::::\nC\n"
-    assert without_solutions(nested) == "C\n"
+    title = "<summary>Solution of 01.1</summary>"
+    solution = f'<details class="solution">{title}\n\nhidden\n\n```python\n1\n```\n\n</details>\n\n'
+    other = '<details class="right"><summary>B</summary>\n\n**Yes.**\n\n</details>\n'
+    assert without_solutions(f"A\n\n{solution}{other}") == f"A\n\n{other}"
 
 
 def test_the_handout_holds_no_solution(given):
     prose, lessons = "", [path.read_text("utf-8") for path in COURSE.glob("lessons/*.md")]
-    for block in re.findall(r"^:::\{solution\} .*?\n:::$", "\n".join(lessons), re.MULTILINE | re.DOTALL):
+    for block in SOLUTIONS.findall("\n".join(lessons)):
         prose += re.sub(r"^```.*?^```$", "", block, flags=re.MULTILINE | re.DOTALL) + "\n"
     solutions = [line for line in prose.splitlines() if len(line) > 60]
     assert len(solutions) > 30
     texts = [path.read_text("utf-8") for path in given.glob("handout/lessons/*.*") if path.suffix != ".svg"]
     assert len(texts) == 2 * len(lessons)
-    assert [line for line in [*solutions, "{solution}"] if any(line in text for text in texts)] == []
+    assert [line for line in [*solutions, 'class="solution"'] if any(line in text for text in texts)] == []
+
+
+ANSWER = """```{code-cell} ipython3
+:tags: [answer, remove-cell]
+
+# 01.2
+```
+"""
+SOLUTION = '<details class="solution"><summary>Solution of 01.2</summary>\n\nhidden\n\n</details>\n'
+LESSON = f"# A\n\n**Exercise 01.2. B**\n\n{ANSWER}\n{SOLUTION}\nC\n"
+
+
+# Answers of those who give it
+
+
+@pytest.fixture
+def kept(tmp_path):
+    """A course of one lesson and one program under git, with nothing that is not committed."""
+    for name, text in {
+        "lessons/01-a.md": LESSON,
+        "stan/a.stan": "// a\n",
+        "Makefile": "",
+        "b.py": "",
+    }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    who = ["-c", "user.name=a", "-c", "user.email=a"]
+    for command in (["init", "--quiet"], ["add", "."], [*who, "commit", "--quiet", "--message=a"]):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    return tmp_path
+
+
+def test_empty_cells_for_answers_are_handed_out_as_they_are(kept):
+    files = choose("handout", course=kept)
+    assert files["lessons/01-a.md"].decode() == LESSON.replace(f"{SOLUTION}\n", "")
+    cells = json.loads(files["lessons/01-a.ipynb"])["cells"]
+    [cell] = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert "".join(cell["source"]) == "# 01.2"
+    assert cell["metadata"]["tags"] == ["answer", "remove-cell"]
+
+
+@pytest.mark.parametrize("what", ["handout", "book"])
+@pytest.mark.parametrize("name", ["lessons/01-a.md", "lessons/02-new.md", "stan/a.stan", "stan/new.stan"])
+def test_an_edited_lesson_or_program_is_named_and_not_given_away(kept, what, name):
+    (kept / name).write_text("answer\n")
+    with pytest.raises(SystemExit, match=rf"^{what}: not as in the last commit: {name}: .* TAKE=edited"):
+        choose(what, course=kept)
+
+
+def test_edits_go_out_or_stay_as_the_instructor_says(kept):
+    (kept / "lessons" / "01-a.md").write_text("answer\n")
+    (kept / "stan" / "new.stan").write_text("// answer\n")
+    edited, committed = (choose("handout", take, kept) for take in ("edited", "committed"))
+    assert edited["lessons/01-a.md"] == b"answer\n"
+    assert "stan/new.stan" in edited
+    assert [name for name, content in committed.items() if b"answer\n" in content] == []
+    assert "stan/new.stan" not in committed
+
+
+def test_without_git_all_is_taken_as_it_is_and_it_is_said(kept, capsys):
+    shutil.rmtree(kept / ".git")
+    (kept / "lessons" / "01-a.md").write_text("edited\n")
+    assert choose("handout", course=kept)["lessons/01-a.md"] == b"edited\n"
+    assert capsys.readouterr().err == "handout: no git here, so lessons and programs are taken as they are\n"
+
+
+def test_a_git_that_cannot_tell_stops_with_what_it_says(kept):
+    shutil.rmtree(kept / ".git")
+    subprocess.run(["git", "init", "--quiet"], cwd=kept, check=True)
+    with pytest.raises(SystemExit, match=r"^git cannot tell .*HEAD.*: add TAKE=edited"):
+        choose("handout", course=kept)
+
+
+def test_only_a_book_without_solutions_asks_whether_lessons_are_edited():
+    make = ["make", "--dry-run", "--old-file=setup", "book"]
+    for solutions, asks in {"yes": False, "no": True}.items():
+        command = [*make, f"SOLUTIONS={solutions}"]
+        told = subprocess.run(command, cwd=COURSE, check=True, capture_output=True, text=True).stdout
+        assert ("tools.handout book" in told) == asks, solutions
 
 
 # What it takes to run
+
+
+def test_every_link_of_the_handout_leads_to_something_in_it(given):
+    dead, seen = [], 0
+    for path in sorted((given / "handout").rglob("*")):
+        if path.suffix == ".md":
+            text = path.read_text("utf-8")
+        elif path.suffix == ".ipynb":
+            cells = nbformat.read(path, as_version=4).cells
+            text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+        else:
+            continue
+        for target in re.findall(r"\]\(([^)\s]+)\)", without_code(text)):
+            if not re.match(r"https?:|#", target):
+                seen += 1
+                if not (path.parent / target.partition("#")[0]).exists():
+                    dead.append(f"{path.name}: {target}")
+    assert seen > 100
+    assert dead == []
 
 
 def test_the_handout_has_whatever_its_commands_need(given):
