@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     from helpers.calibration import calibrate, rank_test
     from helpers.checks import Verdict, check
     from helpers.compiling import StanError
-    from helpers.data import measurements, stan_data, table_file
+    from helpers.data import LEVELS, measurements, stan_data, table_file
     from helpers.exact import ExactPosterior, exact_posterior, score
     from helpers.models import stan_file, stan_model
     from helpers.plots import COLORS, GREY, dots, funnel, rank_ecdf
+    from helpers.priors import PRIOR, UNIT
     from helpers.simulation import simulate
     from helpers.tree import draws, tree_data, unflatten
     from helpers.tree_plot import draw_tree
@@ -24,11 +25,12 @@ _WHERE = {
     "calibration": ["calibrate", "rank_test"],
     "checks": ["Verdict", "check"],
     "compiling": ["StanError"],
-    "data": ["measurements", "stan_data", "table_file"],
+    "data": ["LEVELS", "measurements", "stan_data", "table_file"],
     "exact": ["ExactPosterior", "exact_posterior", "score"],
     "figures": [],
     "models": ["stan_file", "stan_model"],
     "plots": ["COLORS", "GREY", "dots", "funnel", "rank_ecdf"],
+    "priors": ["PRIOR", "UNIT"],
     "simulation": ["simulate"],
     "tree": ["draws", "tree_data", "unflatten"],
     "tree_plot": ["draw_tree"],

@@ -13,13 +13,34 @@ import polars as pl
 from helpers.inputs import RESERVED, as_bool, as_numbers, check_frame, check_labels, column_names, short_repr
 from helpers.remarks import about_missing, about_nesting, about_spelling
 
-LEVELS = ["day", "batch", "colony"]  # of our cells, outermost first
+
+def level_names(text: str) -> list[str]:
+    """Read the names of the three levels, outermost first, from the first line of a table without a ``#``.
+
+    Raises
+    ------
+    ValueError
+        If there are not three and then ``y``, or if one is not a plain name.
+    """
+    columns = next((line for line in text.splitlines() if line and line[0] != "#"), "").split(",")
+    names = [re.fullmatch("[A-Za-z][A-Za-z0-9_]*", column) for column in columns]
+    if len(set(columns)) != 4 or columns[3] != "y" or not all(names):
+        raise ValueError(
+            f"measurements.csv has the columns {short_repr(','.join(columns))}: name three levels, outermost "
+            "first, by letters, digits and _, then y, with commas between, as in day,batch,colony,y"
+        )
+    return columns[:3]
+
+
+_TABLE = files(__package__).joinpath("measurements.csv").read_text("utf-8-sig")
+LEVELS = level_names(_TABLE)  # of our cells
 
 
 def measurements() -> pl.DataFrame:
     """Read the numbers of the course, "our cells": the story is a reporter of gene expression in *E. coli*.
 
-    Justin Bois made them up for his course BE/Bi 103 b at Caltech (bebi103b.github.io, CC BY 4.0).
+    Justin Bois made them up for his course BE/Bi 103 b at Caltech (bebi103b.github.io, CC BY 4.0). They stand
+    in ``helpers/measurements.csv``, which an instructor may replace: then this is what stands there.
 
     Returns
     -------
@@ -32,8 +53,8 @@ def measurements() -> pl.DataFrame:
     >>> measurements().head(1).row(0)
     ('monday', 1, 1, 11.4)
     """
-    schema = {"day": pl.String, "batch": pl.Int64, "colony": pl.Int64, "y": pl.Float64}
-    return pl.read_csv(files(__package__).joinpath("measurements.csv").read_bytes(), schema=schema)
+    df = pl.read_csv(_TABLE.encode(), comment_prefix="#", infer_schema_length=None)
+    return df.with_columns(pl.col("y").cast(pl.Float64)) if df["y"].dtype.is_integer() else df
 
 
 def table_file(name: str | os.PathLike) -> Path:

@@ -12,14 +12,28 @@ import polars as pl
 import xarray as xr
 
 from helpers.calibration.ranks import ecdf_differences
+from helpers.data import measurements
 from helpers.inputs import as_numbers, describe_type, did_you_mean, is_number, short_repr
+from helpers.priors import UNIT
 from helpers.tree import draws, parse_name
 
 # Okabe and Ito's, safe for all eyes
 COLORS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00"]
 GREY, PALE, SHADES = "#999999", "#dddddd", ["#e3eff7", "#bcdaec", "#86bbdc"]  # of blue, for 99%, 90%, 50%
-# The axes of every picture of the funnel of our cells, in a.u.: θ, how far θ₁ lies from θ, and τ
-FUNNEL = {"theta": (9, 12.3), "offset": (-1.6, 1.6), "tau": (3e-4, 3)}
+
+
+def funnel_axes(y: pl.Series) -> dict[str, tuple[float, float]]:
+    """Give the ranges of θ, of how far θ₁ lies from θ, and of τ, in which a funnel of these numbers lies."""
+    power = 10.0 ** np.floor(np.log10(y.std()))
+    scale = power * min((1, 2, 5, 10), key=lambda step: abs(np.log(step * power / y.std())))
+    middle = scale / 20 * np.floor(20 * y.mean() / scale)
+    ends = {"theta": (middle - 1.65 * scale, middle + 1.65 * scale)}
+    ends |= {"offset": (-1.6 * scale, 1.6 * scale), "tau": (3e-4 * scale, 3 * scale)}
+    return {name: (float(f"{low:.6g}"), float(f"{high:.6g}")) for name, (low, high) in ends.items()}
+
+
+# The axes of every picture of the funnel of our cells
+FUNNEL = funnel_axes(measurements()["y"])
 
 
 def funnel(
@@ -59,9 +73,9 @@ def funnel(
         raise ValueError("samples is empty: give at least one sampler, under its label")
     options = {"width": 370, "height": 380, "y_axis_type": "log", "y_range": FUNNEL["tau"]}
     options |= {"tools": "pan,box_zoom,wheel_zoom,reset", "toolbar_location": "above"} | kwargs
-    axes = {"x_axis_label": "θ (a.u.)", "y_axis_label": "τ (a.u.)", "x_range": FUNNEL["theta"]}
+    axes = {"x_axis_label": f"θ ({UNIT})", "y_axis_label": f"τ ({UNIT})", "x_range": FUNNEL["theta"]}
     left = bokeh.plotting.figure(**axes | options)
-    axes = {"x_axis_label": f"{_greek(node)} − {_greek(parent)} (a.u.)", "x_range": FUNNEL["offset"]}
+    axes = {"x_axis_label": f"{_greek(node)} − {_greek(parent)} ({UNIT})", "x_range": FUNNEL["offset"]}
     right = bokeh.plotting.figure(**axes | options | {"y_range": left.y_range})
     colored = list(zip(itertools.cycle(COLORS), samples.items(), strict=False))
     for color, (label, tree) in reversed(colored):  # first on top

@@ -1,12 +1,45 @@
 """Priors of the hierarchical normal model: those of the lessons, and a guard against them on other data."""
 
+import re
 from collections.abc import Mapping
+from importlib.resources import files
 
 import numpy as np
 
 from helpers.inputs import as_list, describe_type, did_you_mean, is_number, short_repr
 
-PRIOR = {"theta": (10, 3), "tau": 5, "sigma": 5}  # of the lessons, in the unit of their 47 numbers
+# What stands above the measurements of the lessons, in lines such as "# unit: a.u."
+_HEADER = {"unit": "a.u.", "prior": "theta 10 3, tau 5, sigma 5"}
+_NUMBER = r"(-?\d+(?:\.\d+)?(?:e-?\d+)?)"
+
+
+def read_header(text: str) -> tuple[str, dict]:
+    """Read the unit of the measurements, and the priors in that unit, from the top of their table.
+
+    Raises
+    ------
+    ValueError
+        If either is missing, or if the priors are not as the message says.
+    """
+    header = dict(re.findall(r"^# *(\w+): *(.*?)[ ,]*$", text, re.MULTILINE))
+    for name, example in _HEADER.items():
+        if not header.get(name):
+            raise ValueError(
+                f"measurements.csv has no {name}: add on top a line such as '# {name}: {example}'"
+            )
+    wanted = f"theta {_NUMBER} {_NUMBER}, *tau {_NUMBER}, *sigma {_NUMBER}"
+    found = re.fullmatch(wanted, header["prior"])
+    mean, *spreads = [float(x) if re.search(r"[.e]", x) else int(x) for x in found.groups()] if found else [0]
+    if not spreads or min(spreads) <= 0:
+        raise ValueError(
+            f"measurements.csv has the prior {short_repr(header['prior'])}: write mean and sd of theta and "
+            f"the scales of tau and sigma, all but the mean above 0, as in {_HEADER['prior']!r}"
+        )
+    return header["unit"], {"theta": (mean, spreads[0]), "tau": spreads[1], "sigma": spreads[2]}
+
+
+UNIT, PRIOR = read_header(files(__package__).joinpath("measurements.csv").read_text("utf-8-sig"))
+MADE_UP = {"theta": (10, 3), "tau": 5, "sigma": 5}  # for what the checks simulate, whatever is measured
 
 # In prior sds of θ: where a table of few groups lies further off, θ may come out beyond all of its numbers.
 _OFF = 1.5

@@ -26,7 +26,7 @@ ABOVE = {
     "compiling": {"inputs"},
     "models": {"inputs", "compiling"},
     "calibration": {"inputs", "compiling", "models"},
-    "plots": {"inputs", "tree", "calibration"},
+    "plots": {"inputs", "data", "priors", "tree", "calibration"},
     "tree_plot": {"inputs", "plots"},
 }
 ABOVE["figures"] = {*ABOVE} - {"models", "compiling", "calibration"}

@@ -15,7 +15,6 @@
 """
 
 import logging
-from importlib.resources import files
 
 import bokeh.layouts
 import bokeh.models
@@ -53,7 +52,7 @@ def start() -> dict:
     """Collect what the form begins with, what its rules are told, and the draws that it shows at first."""
     names, chains = draws()
     return {
-        "csv": files("helpers").joinpath("measurements.csv").read_text("utf-8"),
+        "csv": helpers.measurements().write_csv(),
         "levels": LEVELS, "value": "y", "settings": SETTINGS, "names": names, "chains": chains,
         "reserved": RESERVED.split(), "missing": MISSING,
         "prior": {"theta": list(PRIOR["theta"]), "tau": PRIOR["tau"], "sigma": PRIOR["sigma"]},
