@@ -4,12 +4,12 @@ import contextlib
 import copy
 import difflib
 import errno
+import functools
 import hashlib
 import json
 import logging
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +19,7 @@ from filelock import FileLock
 
 from helpers.compiling.cache import find, own_folder, prune, store
 from helpers.compiling.compiler import Program, ask_stan, gather, run_make, temporary_folder
+from helpers.compiling.progress import compiling
 from helpers.inputs import short_repr
 
 if TYPE_CHECKING:
@@ -102,7 +103,10 @@ def stan_model(name: str | os.PathLike, **options: Any) -> "cmdstanpy.CmdStanMod
     Returns
     -------
     cmdstanpy.CmdStanModel
-        Compiled, and tried. If there is no room for the draws its `sample` says so.
+        Compiled, and tried. Its `sample` says nothing of a run of less than three seconds, and how far it is
+        of a longer one (``show_progress=False``: nothing). If the program stops, it raises a
+        `RuntimeError` with Stan's reason in one line, whose ``__cause__`` has the whole log; if there is no
+        room for the draws, an `OSError`.
 
     Raises
     ------
@@ -118,6 +122,10 @@ def stan_model(name: str | os.PathLike, **options: Any) -> "cmdstanpy.CmdStanMod
 
     Notes
     -----
+    The log of cmdstanpy is silent, unless a level is set for it: what stops a run is raised as an error,
+    notes of the warm-up are harmless, and divergences stand in the samples. To read it,
+    ``logging.getLogger("cmdstanpy").setLevel("INFO")``.
+
     The cache is the user's own: the platform's cache folder, or the one that the environment variable
     ``STAN_MODEL_CACHE`` names. Programs unused for 30 days are removed from it. The variable may also name a
     folder that root filled for a class; what it lacks goes into the user's own cache. A compiled program is
@@ -125,14 +133,10 @@ def stan_model(name: str | os.PathLike, **options: Any) -> "cmdstanpy.CmdStanMod
     all else is as if it were not there.
     """
     from cmdstanpy.compilation import CompilerOptions
-    from cmdstanpy.utils import get_logger
 
     from helpers.compiling.model import Model
 
-    # cmdstanpy sets up its log when it first speaks, over the level that a lesson chose: make it do so now
-    level = logging.getLogger("cmdstanpy").level
-    get_logger().setLevel(level or logging.getLogger("cmdstanpy").level)
-
+    _quieten()
     source = stan_file(name)
     known = {"stanc_options", "cpp_options", "user_header"}
     if options.keys() - known:
@@ -159,11 +163,22 @@ def stan_model(name: str | os.PathLike, **options: Any) -> "cmdstanpy.CmdStanMod
         with FileLock(f"{entry}.lock"):  # whoever waited here finds what another process compiled meanwhile
             executable = find(key, program.name) or _compile(program, entry, compiler, header)
     return Model(
+        source.name,
         stan_file=executable.with_suffix(".stan"),
         exe_file=executable,
         stanc_options=compiler.stanc_options,
         cpp_options=compiler.cpp_options,
     )
+
+
+@functools.cache
+def _quieten() -> None:
+    """Silence the log of cmdstanpy, once, unless somebody has chosen what it says."""
+    from cmdstanpy.utils import get_logger
+
+    chosen = logging.getLogger("cmdstanpy").level
+    logger = get_logger()  # this sets it up, with the level DEBUG, which nobody chose
+    logger.setLevel(chosen if chosen > logging.DEBUG else logging.CRITICAL)
 
 
 def _key(program: Program, compiler: "CompilerOptions", header: Path | None) -> str:
@@ -188,8 +203,8 @@ def _compile(program: Program, entry: Path, compiler: "CompilerOptions", header:
         built = Path(name)
         program.write(built)
         ask_stan(program, built, compiler)
-        print(f"compiling {program.source.name} (about 20 s, once) ...", file=sys.stderr, flush=True)
-        run_make(program, built, compiler, header)
+        with compiling(program.source.name):
+            run_make(program, built, compiler, header)
         with _room(entry.parent, program):
             executable = store(built, [*program.texts, program.name], entry)
     prune(entry)

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import re
 from pathlib import Path
 
 import arviz_base
@@ -18,7 +17,7 @@ TOO_FAR = 5.0  # Monte Carlo standard errors
 
 
 def sample(program: str | os.PathLike, data: dict, **options):
-    """Draw from an edited program: 4 chains of 1000 draws, silently.
+    """Draw from an edited program: 4 chains of 1000 draws, without a word in cmdstanpy's log.
 
     Parameters
     ----------
@@ -50,14 +49,9 @@ def sample(program: str | os.PathLike, data: dict, **options):
     level = logger.level
     logger.setLevel(logging.CRITICAL)
     try:
-        fit = model.sample(**{"data": data, "seed": SEED, "show_progress": False} | options)
+        fit = model.sample(**{"data": data, "seed": SEED} | options)
     except RuntimeError as error:
-        # the last is what stopped it, those before are harmless notes of the warm-up
-        messages = re.findall(r"Exception: .*|Error evaluating.*", str(error))
-        what = (
-            f"Stan says: {messages[-1].strip()}" if messages else "Run it yourself, and read Stan's message."
-        )
-        raise WrongAnswer(f"Your program stops while it runs. {what}") from error
+        raise WrongAnswer(f"With the data of this check, {error}") from error
     finally:
         logger.setLevel(level)
     return arviz_base.from_cmdstanpy(fit, index_origin=1)

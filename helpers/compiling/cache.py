@@ -12,7 +12,7 @@ from pathlib import Path
 
 import platformdirs
 
-from helpers.compiling.compiler import StanError
+from helpers.compiling.errors import StanError
 
 UNUSED_SECONDS = 30 * 24 * 3600
 ENTRY = re.compile(r".+-[0-9a-f]{16}(\.tmp)*")  # names in the cache that are ours

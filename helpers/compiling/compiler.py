@@ -5,14 +5,16 @@ CmdStan's makefile hands names to a shell as they are. In a folder ``R&D`` it wo
 """
 
 import errno
-import logging
 import os
 import re
 import subprocess
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from helpers.compiling.errors import StanError
 
 if TYPE_CHECKING:
     from cmdstanpy.compilation import CompilerOptions
@@ -26,15 +28,6 @@ KILLED = re.compile(
 
 # What clang says of a precompiled header that was made in another folder or by another release of it
 HEADER = re.compile(r"error:.*(?:PCH file|AST file|precompiled header)")
-
-
-class StanError(ValueError):
-    """A program does not compile; the message is Stan's own, with line and caret, or the C++ compiler's."""
-
-    def _render_traceback_(self) -> list[str]:
-        # IPython prints these lines in place of a traceback: what is wrong is in the Stan program,
-        # and the frames of the Python that asked for it would only push Stan's message off the screen.
-        return str(self).splitlines()
 
 
 def plain(name: str) -> str:
@@ -111,7 +104,7 @@ def ask_stan(program: Program, folder: Path, options: "CompilerOptions") -> None
     if asked.returncode:
         raise StanError(f"{program.source} does not compile:\n{said or asked.stdout.strip()}")
     if said:
-        logging.getLogger("cmdstanpy").warning(said)  # a lesson may have chosen not to see these
+        print(said, file=sys.stderr)  # Stan's warnings about the program, which whoever wrote it wants
 
 
 def run_make(program: Program, folder: Path, options: "CompilerOptions", header: Path | None) -> None:

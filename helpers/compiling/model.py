@@ -1,26 +1,73 @@
-"""A compiled program as cmdstanpy has it, which says so if there is no room for its draws."""
+"""A compiled program as cmdstanpy has it, which tells how far it is, and in one line why it stopped."""
 
+import copy
 import errno
 import functools
+import os
+import re
 import shutil
 import tempfile
+from contextlib import nullcontext
+from pathlib import Path
 
 import cmdstanpy
 
+from helpers.compiling.errors import RunError
+from helpers.compiling.progress import sampling
+
 ROOM_FOR_DRAWS = 1_000_000  # bytes; with less, a fit that failed failed for want of room
+# Where CmdStan says why it stops. The last is the reason: those before are harmless notes of the warm-up.
+REASON = re.compile(r"Exception: (?P<why>.+)|(?P<zero>Log probability evaluates .+)|(?P<data>.*\berror: .+)")
+PLACE = re.compile(r" \(in '(?:[^']*/)?([^'/]+)', (line \d+)[^)]*\)?")
+OF_CPP = re.compile(r"\w+_namespace::\w+: |\[sym\d+__\]")  # names that the reader never wrote
+ITEM = re.compile(r"processing stage=data initialization; variable name=(\w+)")
 
 
 class Model(cmdstanpy.CmdStanModel):
-    """A compiled program, with what it includes beside it."""
+    """A compiled program, with what it includes beside it, called by the name of the reader's file."""
+
+    def __init__(self, program: str, **options):
+        super().__init__(**options)
+        self.program, self.runset, self.read = program, None, None
 
     @functools.wraps(cmdstanpy.CmdStanModel.sample)
-    def sample(self, *args, **options):  # noqa: D102
-        # CmdStan does not notice that its draws were not written, and cmdstanpy that it is for want of room
+    def sample(self, *args, show_progress=True, **options):  # noqa: D102
+        run = copy.copy(self)  # another thread may be sampling from this model
+        told = sampling(self.program) if show_progress else nullcontext()
         try:
-            return super().sample(*args, **options)
+            with told as run.read:
+                # the bars of cmdstanpy come at once, and end in blank lines on stdout
+                return super(Model, run).sample(*args, show_progress=False, **options)
         except (OSError, RuntimeError, ValueError) as error:
+            # CmdStan does not notice that its draws were not written, nor cmdstanpy that there was no room
             folder = options.get("output_dir") or tempfile.gettempdir()
             full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
-            if not full and shutil.disk_usage(folder).free > ROOM_FOR_DRAWS:
+            if full or (os.path.isdir(folder) and shutil.disk_usage(folder).free <= ROOM_FOR_DRAWS):
+                said = f"no room for the draws in {folder}: free some there, and sample again"
+                raise OSError(said) from None
+            if not str(error).startswith("Error during sampling"):
                 raise
-            raise OSError(f"no room for the draws in {folder}: free some there, and sample again") from None
+            why = _reason(str(error), run.runset).replace(f"({self.program}, line", "(line")
+            raise RunError(f"{self.program} stopped: {why}") from error
+
+    def _run_cmdstan(self, runset, idx, **options):
+        # cmdstanpy calls it once for each process; nothing else sees what a process says while it runs
+        self.runset = runset
+        hook = self.read and functools.partial(self.read, runset.chains)
+        super()._run_cmdstan(runset, idx, **options | {"progress_hook": hook})
+
+
+def _reason(error: str, runset: "cmdstanpy.stanfit.RunSet") -> str:
+    """Find why a run stopped in what cmdstanpy and the first process that failed say of it."""
+    codes = [int(code) for code in re.search(r"retcodes=\[(.*)\]", error)[1].split(",")]
+    failed, code = next((i, code) for i, code in enumerate(codes) if code)
+    if code < -1:
+        return f"the system killed it (signal {-code}), perhaps for want of memory"
+    console = Path(runset.stdout_files[failed]).read_text("utf-8", "replace")
+    said = [match[match.lastgroup] for match in REASON.finditer(console)] or console.split("\n")
+    why = next((line.strip() for line in reversed(said) if line.strip()), f"it ended with code {code}")
+    why = OF_CPP.sub("", PLACE.sub(r" (\1, \2)", why))
+    if item := ITEM.search(why):
+        lacking = "variable does not exist" in why
+        why += f": give {item[1]} in data" if lacking else f": look at {item[1]} in data"
+    return why.replace("processing stage=data initialization; ", "")

@@ -187,16 +187,32 @@ def test_every_program_of_the_course_compiles_without_a_warning(source):
     assert (checked.returncode, checked.stderr) == (0, "")
 
 
-def test_the_log_level_that_a_lesson_sets_holds_from_the_first_fit():
-    # in a process of its own: cmdstanpy sets up its log once, when it first speaks
-    code = """
-import logging
-logging.getLogger("cmdstanpy").setLevel(logging.ERROR)
-import helpers
-helpers.stan_model("funnel").sample(chains=1, show_progress=False, seed=1)
+FIT = """
+import logging, helpers
+data, _ = helpers.stan_data(helpers.measurements(), ["day", "batch", "colony"], "y")
+{}
+model = helpers.stan_model("centered")
+{}
+model.sample(data=data, seed=11, show_progress=False)
 """
-    run = subprocess.run([sys.executable, "-c", code], cwd=COURSE, capture_output=True, text=True)
-    assert (run.returncode, run.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("", "", ""),
+        ("level('ERROR')", "", ""),
+        ("level('WARNING')", "", "WARNING - Non-fatal error"),
+        ("", "level('INFO')", "INFO - CmdStan start"),
+        ("import cmdstanpy; cmdstanpy.utils.get_logger()", "", ""),
+    ],
+)
+def test_the_log_says_what_the_reader_chose_and_nothing_by_default(before, after, said):
+    # in a process of its own: cmdstanpy sets up its log once, when it first speaks
+    code = FIT.format(before, after).replace("level(", "logging.getLogger('cmdstanpy').setLevel(")
+    run = subprocess.run([sys.executable, "-c", code], cwd=COURSE, capture_output=True, text=True, check=True)
+    assert said in run.stderr
+    assert bool(run.stderr) == bool(said)
 
 
 def ask_as(uid: int, source: Path, shared: Path) -> Path:

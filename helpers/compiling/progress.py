@@ -1,0 +1,51 @@
+"""One line on what takes more than a few seconds, in plain ASCII on stderr, which the book leaves out."""
+
+import contextlib
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+LATE = 3.0  # seconds that sampling takes before a line tells of it
+ITERATION = re.compile(r"^(Chain \[\d+\] )?Iteration: +(\d+) / (\d+)")
+
+
+def _say(text: str, end: str) -> None:
+    print(text, end=end, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def compiling(name: str) -> Iterator[None]:
+    """Say that a program is being compiled, and then how long it took."""
+    start, ended = time.monotonic(), "failed after"
+    _say(f"compiling {name} (about 20 s, once) ...", end="")
+    try:
+        yield
+        ended = "took"
+    finally:
+        _say(f" {ended} {time.monotonic() - start:.0f} s", end="\n")
+
+
+@contextlib.contextmanager
+def sampling(name: str) -> Iterator[Callable[[int, str, int], None]]:
+    """Say how far the chains are, in a line that replaces itself, once they have run for a while.
+
+    What is yielded gets the number of chains, and a line that CmdStan prints, with the number of its process.
+    """
+    start, share, said = time.monotonic(), {}, []
+
+    def read(chains: int, line: str, process: int) -> None:
+        if not (match := ITERATION.match(line)):
+            return
+        share[process, match[1]] = int(match[2]) / int(match[3])
+        seconds = time.monotonic() - start
+        line = f"\rsampling {name} ... {sum(share.values()) / chains:4.0%} in {seconds:.0f} s"
+        if seconds >= LATE and said[-1:] != [line]:
+            said.append(line)
+            _say(line, end="")
+
+    try:
+        yield read
+    finally:
+        if said:
+            _say("", end="\n")
