@@ -1,12 +1,13 @@
 """Compile Stan programs to WebAssembly, so that pages of the book can sample: ``make wasm``.
 
 Each program becomes ``_build/wasm/NAME.js``: Stan's sampler for it, WebAssembly included. `page_script` makes
-of that what a page can load without a server, to start one worker for each chain.
+of that what a page can load without a server, to compile it and to start one worker for each chain.
 """
 
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -174,9 +175,10 @@ def compile_programs(programs: dict[Path, str], sources: Path, scratch: Path, ou
 
 
 def page_script(name: str, out: Path = OUT) -> str:
-    """Text of a script that hands a compiled program to `sampler.js`."""
-    worker = (out / f"{name}.js").read_text("utf-8") + (HERE / "worker.js").read_text("utf-8")
-    return f"course.workers[{json.dumps(name)}] = {json.dumps(worker)};\n"
+    """Text of a script that hands a program to `sampler.js`: the text of its workers, and its WebAssembly."""
+    before, wasm, after = re.split(r'(?<=base64,)([\w+/=]+)(?=")', (out / f"{name}.js").read_text("utf-8"))
+    parts = {"text": before + after + (HERE / "worker.js").read_text("utf-8"), "wasm": wasm}
+    return f"course.workers[{json.dumps(name)}] = {json.dumps(parts)};\n"
 
 
 def main(words: list[str]) -> None:

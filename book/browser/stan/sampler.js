@@ -1,7 +1,9 @@
-// Samples with Stan in the page: loads a program, starts a worker for each chain, and hands on what they post.
+// Samples with Stan in the page: loads and compiles a program, starts a worker for each chain, and hands on what
+// they post.
 
 (() => {
-  course.workers = {}; // name of a program: the text of its worker, once its script is loaded
+  course.workers = {}; // name of a program: {text, wasm} of its workers, once its script is loaded
+  const programs = {}; // name of a program: a promise of {url, module}, what workers of all runs start from
 
   // A sentence on the first setting that cannot be; empty if all can.  `most` are steps of warmup, and draws.
   course.problem = (settings, most = 20000) => {
@@ -19,9 +21,8 @@
     return "";
   };
 
-  function load(program) {
-    if (course.workers[program]) return Promise.resolve();
-    return new Promise((done, failed) => {
+  const load = (program) =>
+    new Promise((done, failed) => {
       const script = document.createElement("script");
       script.src = `${course.folder}${program}.js`;
       script.onload = done;
@@ -29,6 +30,21 @@
         failed(new Error(`the book has no program ${program}: is the folder of the book whole?`));
       document.head.append(script);
     });
+
+  // Compiling takes some browsers seconds, so it is done once for all workers and runs.
+  async function compile(program) {
+    if (!course.workers[program]) await load(program);
+    const { text, wasm } = course.workers[program];
+    const module = await WebAssembly.compile(Uint8Array.from(atob(wasm), (letter) => letter.charCodeAt(0)));
+    return { url: URL.createObjectURL(new Blob([text], { type: "text/javascript" })), module };
+  }
+
+  function compiled(program) {
+    programs[program] ??= compile(program).catch((error) => {
+      delete programs[program]; // so that the next run tries again
+      throw error;
+    });
+    return programs[program];
   }
 
   // One chain of a program in a worker: it is put among `workers`; `heard` has what to do with its names and rows.
@@ -54,6 +70,7 @@
   // Float64Array of all columns, row after row; of null, if stop() was called; it fails with a sentence.
   course.sample = (program, data, settings, follow, onRows) => {
     const workers = [];
+    let stopped = false;
     const end = () => {
       for (const worker of workers.splice(0)) worker.terminate();
     };
@@ -61,9 +78,9 @@
     async function all() {
       const problem = course.problem(settings);
       if (problem) throw new Error(problem);
-      await load(program);
-      const url = URL.createObjectURL(new Blob([course.workers[program]], { type: "text/javascript" }));
-      const { chains: count, ...job } = { ...settings, data: JSON.stringify(data), follow };
+      const { url, module } = await compiled(program);
+      if (stopped) return null;
+      const { chains: count, ...job } = { ...settings, data: JSON.stringify(data), follow, module };
       let names = [];
       const heard = {
         rows: onRows,
@@ -77,13 +94,13 @@
         return { names, chains };
       } finally {
         end();
-        URL.revokeObjectURL(url);
       }
     }
 
     let stop;
     const halted = new Promise((done) => {
       stop = () => {
+        stopped = true;
         end();
         done(null);
       };

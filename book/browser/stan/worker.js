@@ -1,15 +1,23 @@
-// Runs in a worker of its own, after the text of one compiled program (build.py): one chain for each message.
+// Runs in a worker of its own, after the text of one program (build.py), for one chain.
 //
-// A chain is asked for by {data, seed, chain, warmup, draws, adaptDelta, follow}, with the data as JSON.  While it
-// runs it posts {names}, all columns, and {rows}: those of the columns named in `follow`, row after row, first of
+// A chain is asked for by {module, data, seed, chain, warmup, draws, adaptDelta, follow}, with the program as the
+// page compiled it, and the data as JSON.  While it runs it posts {names}, all columns, and {rows}: those of the columns named in `follow`, row after row, first of
 // warmup, then of the draws.  At the end come {draws, adapted, seconds}, all columns of the draws, or {error}.
 
-let loaded = null;
+const start = (module) =>
+  new Promise((done, failed) => {
+    const instantiateWasm = (imports, receive) => {
+      WebAssembly.instantiate(module, imports)
+        .then((instance) => receive(instance))
+        .catch(failed);
+      return {};
+    };
+    stanProgram({ print: () => {}, printErr: () => {}, instantiateWasm }).then(done, failed);
+  });
 
 self.onmessage = async ({ data: job }) => {
   try {
-    loaded ??= stanProgram({ print: () => {}, printErr: () => {} });
-    const told = runChain(await loaded, job);
+    const told = runChain(await start(job.module), job);
     postMessage(told, told.draws ? [told.draws.buffer] : []); // moved: a copy of many draws would hold up the page
   } catch (error) {
     const memory = /memory|allocat/i.test(String(error));
