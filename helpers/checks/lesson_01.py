@@ -35,13 +35,11 @@ def by_hand(answer) -> str:
     *given, length = answers.items(answer, ["index_1", "index_2", "length"], wanted)
     arrays = [answers.whole(x, "'index_1' and 'index_2' as lists of whole numbers") for x in given]
     length = answers.number(length, "'length', that of index_3, as a whole number")
-    calendar = pl.Enum(["monday", "wednesday", "thursday"])
-    cells = measurements().with_columns(pl.col("day").cast(calendar))
-    data, labelled = stan_data(cells, LEVELS, "y", remark=False)
-    colonies = labelled.unique("colony_stan").sort("colony_stan")
-    if np.array_equal(arrays[1], colonies["day_stan"]):
+    data, labelled = stan_data(_as_in_the_picture(), LEVELS, "y", remark=False)
+    colonies = labelled.unique(f"{LEVELS[2]}_stan").sort(f"{LEVELS[2]}_stan")
+    if np.array_equal(arrays[1], colonies[f"{LEVELS[0]}_stan"]):
         raise WrongAnswer("index_2 holds the day of each colony. Go up one step only, to its batch.")
-    if np.array_equal(arrays[1], colonies["batch"]):
+    if np.array_equal(arrays[1], colonies["label_"]):
         raise WrongAnswer(
             "index_2 holds the labels of the batches, which begin anew every day. Count them through."
         )
@@ -70,6 +68,16 @@ def by_hand(answer) -> str:
     raise WrongAnswer(
         f"The shape is right, but not the order: counted from the left, what is above node {entry} of those "
         f"that index_{k + 1} lists?"
+    )
+
+
+def _as_in_the_picture() -> pl.DataFrame:
+    """Our cells, with labels that sort as nodes stand from the left, and the batches' own as ``label_``."""
+    cells = measurements().with_columns(label_=pl.col(LEVELS[1]))
+    paths = [cells.select(pl.concat_str(LEVELS[:k], separator="/")).to_series() for k in (1, 2, 3)]
+    return cells.with_columns(
+        path.cast(pl.Enum(path.unique(maintain_order=True))).alias(level)
+        for path, level in zip(paths, LEVELS, strict=True)
     )
 
 

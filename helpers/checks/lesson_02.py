@@ -11,13 +11,13 @@ from helpers.checks import WrongAnswer, answers, exercise, programs
 from helpers.data import LEVELS, measurements, stan_data
 from helpers.diagnostics import DISAGREE
 from helpers.exact import exact_posterior, score
-from helpers.priors import PRIOR
+from helpers.priors import MADE_UP, PRIOR
 from helpers.simulation import simulate
 
 
 @cache
 def cells() -> dict:
-    """Return the dictionary of our 47 cells."""
+    """Return the dictionary of our cells."""
     return stan_data(measurements(), LEVELS, "y", remark=False)[0]
 
 
@@ -25,7 +25,7 @@ def cells() -> dict:
 def prior_sd(answer) -> str:
     """Work out the standard deviation of a single cell under the priors."""
     sd = answers.number(answer, "the standard deviation as a number, in a.u.")
-    (_, theta), tau, sigma = PRIOR["theta"], PRIOR["tau"], PRIOR["sigma"]
+    (mean, theta), tau, sigma = PRIOR["theta"], PRIOR["tau"], PRIOR["sigma"]
     variance = (
         theta**2 + 3 * tau**2 + sigma**2
     )  # the mean of the square of a half-normal is its scale squared
@@ -33,6 +33,8 @@ def prior_sd(answer) -> str:
     def is_near(other):
         return abs(sd / other - 1) < 0.01
 
+    if is_near(np.sqrt(variance)):
+        return f"Around a mean of {mean:g}. How often will an imagined cell be darker than dark?"
     answers.refuse_mistakes(
         is_near,
         [
@@ -49,11 +51,9 @@ def prior_sd(answer) -> str:
         is_near(np.sqrt(theta**2 + share * (3 * tau**2 + sigma**2))) for share in (2 / np.pi, 1 - 2 / np.pi)
     ):
         raise WrongAnswer("You took the mean or the standard deviation of τ: what enters is the mean of τ².")
-    if not is_near(np.sqrt(variance)):
-        raise WrongAnswer(
-            "Add the variances on the way from the prior mean of 10 down to a cell, and take the root."
-        )
-    return "And the prior mean of a cell is 10. So how often will an imagined cell be darker than dark?"
+    raise WrongAnswer(
+        f"Add the variances on the way from the prior mean of {mean:g} down to a cell, and take the root."
+    )
 
 
 # What is computed from the draws of three days, in the order of their labels, and what is said of it
@@ -93,10 +93,10 @@ OF_DAYS = [
 def brighter(answer) -> str:
     """Compute from draws the probability that Monday is brighter than Thursday."""
     probability = answers.function(answer, "a function brighter(samples)")
-    differing = simulate([3, 2, 2, 3], theta=10, tau=2, sigma=2, seed=1, levels=LEVELS)
     given, days = [], []
-    for data in (cells(), stan_data(differing, LEVELS, "y", remark=False)[0]):
-        samples = exact_posterior(data, PRIOR).draws(2000, seed=1)
+    for tau in (0.2, 2):
+        df = simulate([3, 2, 2, 3], theta=10, tau=tau, sigma=2, seed=1, levels=LEVELS)
+        samples = exact_posterior(stan_data(df, LEVELS, "y", remark=False)[0], MADE_UP).draws(2000, seed=1)
         result = probability(samples)
         if isinstance(result, bool | np.bool_):  # of a comparison of two means, for instance
             result = float(result)
@@ -119,9 +119,10 @@ def brighter(answer) -> str:
 @exercise("02.3")
 def wrong_prior(answer) -> str:
     """Run the program with the mistyped prior of θ."""
-    exact = exact_posterior(cells(), PRIOR | {"theta": (0, 1)})
+    exact, right = (exact_posterior(cells(), prior) for prior in (PRIOR | {"theta": (0, 1)}, PRIOR))
     samples = programs.sample(answer, cells())
-    if abs(programs.by_chain(samples, "theta").mean() - exact_posterior(cells(), PRIOR).mean("theta")) < 1:
+    moved = programs.by_chain(samples, "theta").mean() - right.mean("theta")
+    if abs(moved) < 0.1 * abs(exact.mean("theta") - right.mean("theta")):
         raise WrongAnswer(
             "θ has hardly moved: both numbers of its prior have to change, the mean and the spread."
         )

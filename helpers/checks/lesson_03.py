@@ -90,7 +90,8 @@ def neals_funnel(answer) -> str:
 @exercise("03.3")
 def fixed_tau(answer) -> str:
     """Run the program in which τ is given."""
-    tau = 2.0  # unlike its own square, σ, and what the cells say of it; and so wide that θ's prior counts
+    # Unlike what the cells say of it, and σ, and its own square; and so wide that θ's prior counts.
+    tau = PRIOR["tau"] * (1 if 0.7 < 0.4 * PRIOR["tau"] < 1.4 else 0.4)
     samples = programs.sample(answer, cells() | {"tau": tau})
     if "tau" in samples["posterior"]:
         raise WrongAnswer(

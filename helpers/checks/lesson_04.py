@@ -91,7 +91,8 @@ def _week() -> tuple[dict, object]:
 
     There are two days, both on one side of θ: a cell of one of these is nothing like one of a new day.
     """
-    df = simulate([2, 8, 4, 4], theta=10, tau=1, sigma=2, seed=13, levels=LEVELS)
+    unit = PRIOR["tau"] / 5  # as the program's priors may be those of other measurements
+    df = simulate([2, 8, 4, 4], PRIOR["theta"][0], unit, 2 * unit, seed=13, levels=LEVELS)
     data, _ = stan_data(df, LEVELS, "y", remark=False)
     return data, exact_posterior(data, PRIOR)
 
@@ -132,7 +133,7 @@ def next_week(answer) -> str:
         )
     if STEPS[nearest]:
         raise WrongAnswer(STEPS[nearest])
-    return "A new day, a new batch, a new colony, a new cell. Would the 47 pass as draws from it?"
+    return "A new day, a new batch, a new colony, a new cell. Would our cells pass as draws from it?"
 
 
 @exercise("04.4")

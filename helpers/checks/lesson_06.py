@@ -104,7 +104,8 @@ def well_measured() -> dict:
 
     τ is unlike its own square, and unlike σ.
     """
-    df = simulate([4, 3, 3, 5], theta=10, tau=2, sigma=1, seed=8, levels=LEVELS)
+    unit = PRIOR["tau"] / 5  # as the program's priors may be those of other measurements
+    df = simulate([4, 3, 3, 5], PRIOR["theta"][0], 2 * unit, unit, seed=8, levels=LEVELS)
     return stan_data(df, levels=LEVELS, values="y", remark=False)[0]
 
 
@@ -166,7 +167,7 @@ def pilot(answer) -> str:
     )
     weight = weight[0] if isinstance(weight, list) and len(weight) == 1 else weight  # as tree_data has it
     weight = _weights(weight, "'weight', a list with one for each group")
-    exact = exactly(data, answer.get("prior"), "as an item 'prior' of your answer")
+    exact = exactly(data, answers.optional(answer, "prior"), "as an item 'prior' of your answer")
     off = [abs(x - exact.mean(name)) / exact.sd(name) for x, name in [(tau, "tau"), (sigma, "sigma")]]
     swapped = [abs(x - exact.mean(name)) / exact.sd(name) for x, name in [(sigma, "tau"), (tau, "sigma")]]
     if max(off) > 1:

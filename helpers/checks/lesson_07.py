@@ -9,20 +9,20 @@ from helpers.checks import WrongAnswer, answers, exercise, programs
 from helpers.data import LEVELS, measurements, stan_data
 from helpers.exact import ExactPosterior, exact_posterior
 from helpers.models import stan_file
-from helpers.priors import PRIOR
+from helpers.priors import MADE_UP, PRIOR
 from helpers.simulation import simulate
 from helpers.tree import tree_data
 
 
 @cache
 def cells() -> dict:
-    """Make the dictionary of our 47 cells."""
+    """Make the dictionary of our cells."""
     return stan_data(measurements(), levels=LEVELS, values="y", remark=False)[0]
 
 
 @cache
 def posterior(shared_tau: bool) -> ExactPosterior:
-    """Exact answer for our 47 cells, with one τ for all levels or one for each."""
+    """Exact answer for our cells, with one τ for all levels or one for each."""
     return exact_posterior(cells(), PRIOR, shared_tau=shared_tau, tolerance=1e-6)
 
 
@@ -78,6 +78,10 @@ def _miscounted(data: dict, truth: list[int]) -> list[tuple]:
     ]
 
 
+# The tree whose nodes exercise 07.2 numbers: that of our 47 cells, whatever stands in their place
+OURS = simulate([3, [4, 1, 3], [3, 2, 1, 3, 4, 2, 1, 1], 1], 10, 1, 1, seed=1, levels=LEVELS)
+
+
 @exercise("07.2")
 def noticed(answer) -> str:
     """Predict which of three broken trees the program refuses."""
@@ -85,7 +89,7 @@ def noticed(answer) -> str:
     found = set(answers.array(answer, wanted).tolist())
     if not found <= {1, 2, 3}:
         raise answers.refuse(answer, wanted)
-    flat = tree_data(cells(), PRIOR)
+    flat = tree_data(stan_data(OURS, LEVELS, "y", remark=False)[0], MADE_UP)
     mistakes = {1: (4, 5), 2: (28, 10), 3: (26, 8)}
     truth = {number for number, (node, parent) in mistakes.items() if _stops(flat, node, parent)}
     if found == truth:
@@ -118,15 +122,15 @@ def which(answer) -> str:
     wanted = "a dictionary with 'least' and 'moves'"
     given = answers.items(answer, ["least", "moves"], wanted)
     given = [
-        answers.word(level, repr(name), LEVELS, "'day', 'batch' or 'colony'")
+        answers.word(level, repr(name), LEVELS, " or ".join(map(repr, LEVELS)))
         for name, level in zip(["least", "moves"], given, strict=True)
     ]
     exact = posterior(False)
     names = [f"tau[{k}]" for k in (1, 2, 3)]
     sd = [exact.sd(name) for name in names]
-    rises = [rise(exact, name, scale=5, to=15) for name in names]
+    rises = [rise(exact, name, scale=PRIOR["tau"], to=3 * PRIOR["tau"]) for name in names]
     if given[0] != LEVELS[int(np.argmax(sd))]:
-        if given[0] == "colony":
+        if given[0] == LEVELS[2]:
             raise WrongAnswer(
                 "'least': there are many colonies, and small ones. Is it cells that tell of a τ, or nodes?"
             )
@@ -135,7 +139,7 @@ def which(answer) -> str:
         )
     if given[1] != LEVELS[int(np.argmax(rises))]:
         raise WrongAnswer("'moves': where the data say least, who has the say?")
-    return "Both times the level with the fewest nodes. How far will it move? The table below tells."
+    return "A spread is learned from nodes, and here they are few. How far will it move? The table tells."
 
 
 def rise(exact, name, scale, to) -> float:
@@ -185,8 +189,8 @@ def trees() -> list[tuple[dict, ExactPosterior]]:
         levels = LEVELS[: len(design) - 1]
         df = simulate(design, theta=10, tau=tau, sigma=sigma, seed=6, levels=levels)
         data = stan_data(df, levels=levels, values="y", remark=False)[0]
-        exact = exact_posterior(data, PRIOR, shared_tau=shared, tolerance=1e-6)
-        out.append((tree_data(data, PRIOR, shared_tau=shared, weight=1), exact))
+        exact = exact_posterior(data, MADE_UP, shared_tau=shared, tolerance=1e-6)
+        out.append((tree_data(data, MADE_UP, shared_tau=shared, weight=1), exact))
     return out
 
 

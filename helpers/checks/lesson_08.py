@@ -13,7 +13,7 @@ from helpers.checks.lesson_05 import EFFECT, ERROR, PRIOR, one_level, schools
 from helpers.data import stan_data
 from helpers.exact import ExactPosterior, exact_posterior
 from helpers.models import stan_file, stan_model
-from helpers.priors import PRIOR as LESSONS_PRIOR
+from helpers.priors import MADE_UP
 from helpers.simulation import simulate
 from helpers.tree import tree_data
 
@@ -209,7 +209,7 @@ def five_groups() -> tuple[dict, ExactPosterior]:
     """Make groups that are measured well, flat, with the exact answer."""
     df = simulate([5, 6], theta=10, tau=1, sigma=0.5, seed=1, levels="group")
     data = stan_data(df, levels="group", values="y", remark=False)[0]
-    return tree_data(data, LESSONS_PRIOR), exact_posterior(data, LESSONS_PRIOR)
+    return tree_data(data, MADE_UP), exact_posterior(data, MADE_UP)
 
 
 @exercise("08.4")

@@ -10,7 +10,7 @@ import polars as pl
 
 from helpers.calibration.ranks import rank_test
 from helpers.checks import WrongAnswer, answers, exercise, programs
-from helpers.data import measurements, stan_data
+from helpers.data import LEVELS, measurements, stan_data
 from helpers.diagnostics import DISAGREE
 from helpers.exact import ExactPosterior, exact_posterior
 from helpers.priors import PRIOR
@@ -104,8 +104,8 @@ def _uneven(ranks) -> str:
 
 @cache
 def cells() -> tuple[dict, ExactPosterior]:
-    """Make the dictionary of the 47 cells, with the exact answer."""
-    data = stan_data(measurements(), levels=["day", "batch", "colony"], values="y", remark=False)[0]
+    """Make the dictionary of our cells, with the exact answer."""
+    data = stan_data(measurements(), LEVELS, "y", remark=False)[0]
     return data, exact_posterior(data, PRIOR)
 
 
@@ -113,7 +113,7 @@ def cells() -> tuple[dict, ExactPosterior]:
 def planted(answer) -> str:
     """Plant a bug in a program, and find it without an exact answer.
 
-    That it is there is seen by the exact answer for the 47 cells.
+    That it is there is seen by the exact answer for our cells.
     """
     names = ["program", "table"]
     program, table = answers.items(answer, names, "a dictionary with 'program' and 'table'")
@@ -126,7 +126,7 @@ def planted(answer) -> str:
     )  # a bug may well keep chains apart
     if mixed and programs.agrees(samples, exact, list(means)):
         raise WrongAnswer(
-            "With the 47 cells your mistake changes nothing that can be seen: is it in the program? "
+            "With our cells your mistake changes nothing that can be seen: is it in the program? "
             "A prior that the data overrule is like that, too. Take a larger one."
         )
     test = rank_test(table, SURE)
