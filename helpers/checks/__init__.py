@@ -7,17 +7,21 @@ compares with the exact answer.
 
 import html
 import importlib
+import os
 import pkgutil
 import re
-import sys
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
+from helpers.compiling.errors import without_traceback
 from helpers.inputs import short_repr
+
+# Folders of this course's code and of Python's own
+OURS = [Path(os.path.realpath(place)).parent for place in (Path(__file__).parent, os.__file__)]
 
 
 @dataclass(frozen=True)
@@ -105,24 +109,41 @@ def check(number: str, answer: Any) -> Verdict:
     helpers.StanError
         If the answer is a Stan program that does not compile.
     """
-    match = re.fullmatch(r"(\d{1,2})\.(\d+)", str(number))
-    key = f"{match[1]:>02}.{match[2]}" if match else str(number)
+    try:
+        return _verdict(str(number), answer)
+    except Exception as error:
+        readers = _readers_frames(error.__traceback__)
+        raise error.with_traceback(readers) if readers else without_traceback(error)  # noqa: B904
+
+
+def _verdict(number: str, answer: Any) -> Verdict:
+    from helpers.checks.programs import edited  # which itself imports from here
+
+    match = re.fullmatch(r"(\d{1,2})\.(\d+)", number)
+    key = f"{match[1]:>02}.{match[2]}" if match else number
     if key not in exercises():
         here = [known for known in exercises() if known[:2] == key[:2]] or exercises()
         raise ValueError(f"no exercise {short_repr(number)} answers back; there are {', '.join(here)}")
     try:
         return Verdict(True, CHECKS[key](answer) or "")
     except WrongAnswer as again:
-        return Verdict(False, str(again))
-    except (TypeError, ValueError, OSError) as error:
-        if not (_passes_through_the_answer(error) or hasattr(error, "_render_traceback_")):
-            # IPython prints this in place of a traceback, which would show the check, and in it the answer
-            lines = [f"{type(error).__name__}: {error}"]
-            error._render_traceback_ = lambda: lines
-        raise
+        return Verdict(False, f"{again} {edited(answer)}".rstrip())
 
 
-def _passes_through_the_answer(error: Exception) -> bool:
-    """Tell whether an error comes from code of the reader's, whose line they will want to see."""
-    known = tuple(map(str, (Path(__file__).parents[1], sys.prefix, sys.base_prefix)))
-    return not all(frame.filename.startswith(known) for frame in traceback.extract_tb(error.__traceback__))
+def _readers_frames(step: TracebackType | None) -> TracebackType | None:
+    """Cut a traceback to what is below the first line of the reader's own, which they will want to see.
+
+    What is above would show the check, and in it the answer. None if no line of it is the reader's.
+    """
+    while step and not _is_readers(step.tb_frame.f_code.co_filename):
+        step = step.tb_next
+    return step
+
+
+def _is_readers(filename: str) -> bool:
+    """Tell whether a file is neither ours, nor Python's, nor of a package; a cell of a notebook is such."""
+    if filename.startswith("<"):  # others, such as <frozen importlib>, are Python's
+        return filename.startswith(("<ipython-input", "<stdin", "<python-input"))
+    path = Path(os.path.realpath(filename))
+    packages = {"site-packages", "dist-packages"} & set(path.parts)
+    return not (packages or any(map(path.is_relative_to, OURS)))

@@ -3,6 +3,8 @@
 They read whatever means the same: an array of NumPy, a column of polars or pandas, a list or a tuple.
 """
 
+import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from numbers import Real
 from typing import Any
@@ -60,18 +62,20 @@ def whole(answer: Any, wanted: str) -> np.ndarray:
 
 
 def word(answer: Any, name: str, words: Iterable[str], wanted: str) -> str:
-    """Read one of some words, in capitals or not; anything else is a `TypeError`."""
+    """Read one of some words, in any of the forms that `items` takes; anything else is a `TypeError`."""
     answer = plain(answer)
-    known = {known.casefold(): known for known in words}
-    if not isinstance(answer, str) or answer.strip().casefold() not in known:
+    known = {_name(known): known for known in words}
+    if not isinstance(answer, str) or _name(answer) not in known:
         raise TypeError(f"{name} is {short_repr(answer)}: give {wanted}")
-    return known[answer.strip().casefold()]
+    return known[_name(answer)]
 
 
 def items(answer: Any, names: list, wanted: str) -> list:
     """Read the items of a dictionary by name; a `TypeError` if it is none, or lacks one.
 
-    A name that is a number may be given as a text, and the other way round: 0.1 is "0.1" and "0.10".
+    Capitals, spaces and signs do not matter, nor whether a Greek letter is spelt: ``"Index 1"`` is
+    ``"index_1"``, and ``"τ"`` is ``"tau"``. A number may be given as a text, and the other way round: 0.1 is
+    ``"0.1"`` and ``"0.10"``.
     """
     if not isinstance(answer, Mapping):
         raise refuse(answer, wanted)
@@ -82,13 +86,24 @@ def items(answer: Any, names: list, wanted: str) -> list:
     return [found[_name(name)] for name in names]
 
 
+def optional(answer: Mapping, name: str) -> Any:
+    """Read an item of a dictionary that may lack it; None if it does."""
+    return {_name(key): item for key, item in answer.items()}.get(_name(name))
+
+
+GREEK = str.maketrans({"θ": "theta", "τ": "tau", "σ": "sigma", "λ": "lambda", "μ": "mu"})
+
+
 def _name(key: Any) -> Any:
     """Write a key so that those that mean the same are equal."""
     key = plain(key)
     try:
         return key if isinstance(key, bool) else float(f"{float(key):.12g}")
     except (TypeError, ValueError, OverflowError):
-        return key.strip() if isinstance(key, str) else key
+        if not isinstance(key, str):
+            return key
+    key = unicodedata.normalize("NFKC", key).casefold()  # an index below the line is one on it
+    return re.sub(r"[\W_]", "", key).translate(GREEK).replace("centred", "centered")
 
 
 def parts(answer: Any, n: int, wanted: str) -> tuple:

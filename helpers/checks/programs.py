@@ -2,6 +2,8 @@
 
 import logging
 import os
+import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import arviz_base
@@ -10,7 +12,7 @@ import numpy as np
 
 from helpers.checks import WrongAnswer, answers
 from helpers.diagnostics import DISAGREE
-from helpers.models import stan_model
+from helpers.models import stan_file, stan_model
 
 SEED = 3
 TOO_FAR = 5.0  # Monte Carlo standard errors
@@ -51,10 +53,59 @@ def sample(program: str | os.PathLike, data: dict, **options):
     try:
         fit = model.sample(**{"data": data, "seed": SEED} | options)
     except RuntimeError as error:
-        raise WrongAnswer(f"With the data of this check, {error}") from error
+        raise WrongAnswer(f"With the data of this check, {error}.") from error
     finally:
         logger.setLevel(level)
     return arviz_base.from_cmdstanpy(fit, index_origin=1)
+
+
+def edited(answer) -> str:
+    """Say which programs of the course the reader has edited, of which the one in an answer may be a copy.
+
+    A handout has a second copy of each, in ``stan/original``, and a checkout has git.
+
+    Parameters
+    ----------
+    answer
+        Of any exercise; the path of a program, or a dictionary with one.
+
+    Returns
+    -------
+    str
+        A sentence with the command that brings them back; empty if there are none, or no program.
+    """
+    program = answers.optional(answer, "program") if isinstance(answer, Mapping) else answer
+    if not isinstance(program, str | os.PathLike):
+        return ""
+    folder = stan_file("centered").parent
+    original, here = folder / "original", os.path.relpath(folder)
+    if original.is_dir():
+        command = f"cp {{}} {here}"
+        names = [kept.name for kept in sorted(original.iterdir()) if not _same(kept, folder / kept.name)]
+        sources = [f"{here}/original/{name}" for name in names]
+    else:
+        command, names = "git checkout {}", _changed_in_git(folder)
+        sources = [f"{here}/{name}" for name in names]
+    if not names:
+        return ""
+    return (
+        f"Besides, programs of the course were edited in {here}: {', '.join(names)}. If yours is a copy of "
+        f"one, begin again from the course's: `!{command.format(' '.join(sources))}` in a cell brings it "
+        "back, without those edits."
+    )
+
+
+def _same(kept: Path, path: Path) -> bool:
+    return path.is_file() and path.read_text("utf-8", "replace") == kept.read_text("utf-8", "replace")
+
+
+def _changed_in_git(folder: Path) -> list[str]:
+    """Names of files that are not as in the last commit; none where there is no git."""
+    command = ["git", "-C", folder, "diff", "--name-only", "--relative", "HEAD", "--", "."]
+    try:
+        return subprocess.run(command, capture_output=True, text=True).stdout.splitlines()
+    except OSError:  # git is not installed
+        return []
 
 
 def distance(samples, name: str, truth: float) -> float:

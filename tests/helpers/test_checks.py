@@ -2,18 +2,22 @@
 
 import math
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 import xarray as xr
+from IPython.core.interactiveshell import InteractiveShell
 
 import helpers
 from helpers import checks
 from helpers.checks import WrongAnswer, answers, exercise, programs
 
-LESSONS = sorted((Path(__file__).parents[2] / "lessons").glob("*.md"))
+COURSE = Path(__file__).parents[2]
+LESSONS = sorted((COURSE / "lessons").glob("*.md"))
 NUMBER = re.compile(r'helpers\.check\("(\d\d\.\d+)"')
 
 
@@ -74,12 +78,15 @@ def test_a_check_prints_nothing(two, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+def exercises_of(lesson):
+    """Numbers and texts of the exercises of a lesson, in order."""
+    form = r'^<div class="exercise" id="\S+">\n\n\*\*Exercise (\S+)\. (.*?)^</div>$'
+    return re.findall(form, lesson.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+
+
 def announced(lesson):
     """Numbers in exercises that say ``helpers.check("NN.k"``, with the number of the exercise they are in."""
-    found = re.findall(
-        r"^:::\{exercise\} (\S+)(.*?)^:::$", lesson.read_text("utf-8"), re.MULTILINE | re.DOTALL
-    )
-    return [(number, mentioned) for number, text in found for mentioned in NUMBER.findall(text)]
+    return [(number, said) for number, text in exercises_of(lesson) for said in NUMBER.findall(text)]
 
 
 def test_every_check_is_announced_in_the_exercise_of_its_number():
@@ -91,7 +98,7 @@ def test_every_check_is_announced_in_the_exercise_of_its_number():
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
 def test_exercises_are_in_order_and_their_solutions_proven_right(lesson):
     text = lesson.read_text("utf-8")
-    numbers = re.findall(r"^:::\{exercise\} (\S+)", text, re.MULTILINE)
+    numbers = [number for number, _ in exercises_of(lesson)]
     assert numbers == [f"{lesson.name[:2]}.{k}" for k in range(1, len(numbers) + 1)]
     proven = re.findall(r'^ *assert helpers\.check\("(\S+)", ', text, re.MULTILINE)
     assert sorted(set(proven)) == sorted({number for number, _ in announced(lesson)})
@@ -103,14 +110,50 @@ def test_checks_are_in_the_module_of_their_lesson():
         assert {number[:2] for number in numbers} == {module.stem[-2:]}
 
 
+def shown(capfd, *cells):
+    """What IPython prints of the last of some cells, without colours."""
+    shell = InteractiveShell(colors="nocolor")
+    for cell in ("import helpers", *cells):
+        capfd.readouterr()
+        shell.run_cell(cell)
+    return capfd.readouterr().out.strip()
+
+
+def test_each_kind_of_error_of_a_check_is_one_line_in_ipython(two, capfd):
+    for kind in ("RuntimeError", "KeyError", "ZeroDivisionError", "OSError", "polars.exceptions.ShapeError"):
+        source = f"import polars\ndef stop(answer): raise {kind}('first\\nsecond')"
+        exec(compile(source, checks.__file__, "exec"), scope := {})
+        exercise("99.3")(scope["stop"])
+        checks.exercises.cache_clear()
+        said = shown(capfd, "helpers.check('99.3', 3)")
+        assert re.fullmatch(rf"{kind.split('.')[-1]}: .*first.*second.*", said)
+
+
 @pytest.mark.parametrize(
     ("number", "answer", "kind"),
-    [("02.1", "15", TypeError), ("02.3", "mistpyed.stan", FileNotFoundError), ("05.4", ".", TypeError)],
+    [
+        ("02.1", "15", "TypeError"),
+        ("03.3", "fixed_tau.stan", "FileNotFoundError"),
+        ("03.3", "no/such.stan", "FileNotFoundError"),
+        ("05.4", ".", "TypeError"),
+        ("98.7", "3", "ValueError"),
+    ],
 )
-def test_an_answer_of_another_kind_shows_one_line_and_not_the_check(number, answer, kind):
-    with pytest.raises(kind) as caught:
-        helpers.check(number, answer)
-    assert caught.value._render_traceback_() == [f"{type(caught.value).__name__}: {caught.value}"]
+def test_an_answer_of_another_kind_shows_one_line_and_not_the_check(number, answer, kind, capfd):
+    assert re.fullmatch(f"{kind}: .*", shown(capfd, f"helpers.check({number!r}, {answer!r})"))
+
+
+def test_a_program_that_does_not_compile_shows_what_stan_says_only(capfd, tmp_path):
+    (tmp_path / "mine.stan").write_text("parameters { real x }")
+    said = shown(capfd, f"helpers.check('03.3', {str(tmp_path / 'mine.stan')!r})")
+    assert said.startswith(f"{tmp_path}/mine.stan does not compile:\nSyntax error")
+    assert "lesson_03" not in said
+
+
+def test_an_error_in_the_readers_own_function_shows_its_line_and_no_check(capfd):
+    said = shown(capfd, "def mine(*design):\n    return None + 1", "helpers.check('01.3', mine)")
+    assert "return None + 1" in said
+    assert "lesson_01" not in said
 
 
 @pytest.mark.parametrize(
@@ -130,9 +173,30 @@ def test_a_key_counts_as_number_and_as_text(name, key):
     assert answers.items({key: "it", 10: "other"}, [name, "10"], "a dictionary") == ["it", "other"]
 
 
-def test_a_word_counts_in_capitals_and_with_spaces():
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [
+        ("index_1", ["Index_1", "index 1", "index-1", "INDEX1", "index₁", " index_1 "]),
+        ("theta", ["θ", "Theta", "$\\theta$", "Θ"]),
+        ("lambda", ["λ", "Lambda"]),
+        ("P(tau<0.1)", ["P(tau < 0.1)", "p(τ<0.1)"]),
+        ("too narrow", ["too_narrow", "Too narrow", "too-narrow"]),
+        ("noncentered", ["non-centered", "non-centred", "Noncentered"]),
+        ("log_p", ["log p", "log-p", "logp"]),
+    ],
+)
+def test_a_key_counts_however_it_is_written(name, keys):
+    other = {"index_2": "other", "tau": "other", "P": "other", "too wide": "other", "centered": "other"}
+    for key in keys:
+        assert answers.items({key: "it"} | other, [name], "a dictionary") == ["it"]
+        assert answers.optional({key: "it"} | other, name) == "it"
+
+
+def test_a_word_counts_however_it_is_written():
     assert answers.word(" Day", "'least'", ["day", "Batch"], "one of two") == "day"
     assert answers.word("batch", "'least'", ["day", "Batch"], "one of two") == "Batch"
+    assert answers.word("up then down", "'low'", ["up, then down", "below"], "one") == "up, then down"
+    assert answers.word("τ", "'least'", ["theta", "tau"], "one") == "tau"
     with pytest.raises(TypeError, match=r"^'least' is 'colony': give one of two$"):
         answers.word("colony", "'least'", ["day", "Batch"], "one of two")
 
@@ -182,22 +246,63 @@ def test_what_is_wrong_with_a_prediction_shows_in_the_number_for_it(change, off)
     assert {name for name, errors in found.items() if abs(errors) > programs.TOO_FAR} == off
 
 
-def test_an_error_below_a_check_in_a_library_shows_one_line_too(two):
+def test_an_error_below_a_check_in_a_library_shows_one_line_too(two, capfd):
     """Its traceback goes through the check and NumPy, and through no code of the reader's."""
     source = "def below(answer): numpy.linalg.cholesky(answer)"
-    scope = {"numpy": np}
-    exec(compile(source, checks.__file__, "exec"), scope)
+    exec(compile(source, checks.__file__, "exec"), scope := {"numpy": np})
     exercise("99.3")(scope["below"])
     checks.exercises.cache_clear()
-    with pytest.raises(np.linalg.LinAlgError) as caught:
-        helpers.check("99.3", [[1, 2]])
-    assert len(caught.value._render_traceback_()) == 1
+    assert re.fullmatch("LinAlgError: .*", shown(capfd, "helpers.check('99.3', [[1, 2]])"))
 
 
-def test_an_error_in_the_readers_own_function_keeps_its_traceback():
-    def mine(*_):
-        return None + 1
+@pytest.fixture
+def edited_course(tmp_path, monkeypatch):
+    """A course's folder, in whose `lessons` we are, with one program edited since it was packed."""
+    shutil.copytree(COURSE / "stan", tmp_path / "stan")
+    (tmp_path / "lessons").mkdir()
+    monkeypatch.chdir(tmp_path / "lessons")
 
-    with pytest.raises(TypeError) as caught:
-        helpers.check("01.3", mine)
-    assert not hasattr(caught.value, "_render_traceback_")
+    def edit():
+        with (tmp_path / "stan" / "centered.stan").open("a") as program:
+            program.write("// mine\n")
+
+    return edit
+
+
+COPY = re.compile(r"edited in \.\./stan: centered\.stan\. .* `!(.*)` in a cell brings it back, ")
+
+
+def brings_back(said):
+    """Run the command that a message names; tell whether the program is the course's again."""
+    subprocess.run(COPY.search(said)[1], shell=True, check=True, capture_output=True)
+    return Path("../stan/centered.stan").read_text() == (COURSE / "stan" / "centered.stan").read_text()
+
+
+def test_in_a_handout_an_edited_program_is_named_and_can_be_had_back(edited_course):
+    shutil.copytree("../stan", "../stan/original")
+    assert programs.edited("mine.stan") == ""
+    edited_course()
+    assert brings_back(programs.edited("mine.stan"))
+    assert programs.edited("mine.stan") == ""
+
+
+def test_in_a_checkout_an_edited_program_is_named_and_can_be_had_back(edited_course):
+    for command in ("init -q", "add -A", "-c user.name=x -c user.email=x commit -q -m x"):
+        subprocess.run(["git", "-C", "..", *command.split()], check=True)
+    assert programs.edited("mine.stan") == ""
+    edited_course()
+    assert brings_back(programs.edited({"Program": "mine.stan"}))
+
+
+def test_where_nothing_tells_what_was_edited_nothing_is_said(edited_course):
+    edited_course()
+    assert programs.edited("mine.stan") == ""
+
+
+@pytest.mark.parametrize(("answer", "said"), [("mine.stan", True), (4, False)])
+def test_a_wrong_program_is_told_of_an_edited_one_a_number_is_not(two, edited_course, answer, said):
+    shutil.copytree("../stan", "../stan/original")
+    edited_course()
+    verdict = helpers.check("99.2", answer)
+    assert not verdict
+    assert bool(COPY.search(verdict.text)) == said
