@@ -8,10 +8,11 @@ from leaks import COURSE
 from tools.newest import VERSION, current_stanc, objections
 
 
-def test_it_is_the_version_that_the_first_page_names():
+def test_it_is_the_version_that_the_page_on_cmdstan_names():
     said = subprocess.run([current_stanc(), "--version"], capture_output=True, text=True, check=True).stdout
     assert f"v{VERSION}" in said
-    assert f"compiler of Stan {VERSION.rsplit('.', 1)[0]}" in (COURSE / "README.md").read_text("utf-8")
+    page = (COURSE / "book" / "pages" / "cmdstan.md").read_text("utf-8")
+    assert f"compiler of Stan {VERSION.rsplit('.', 1)[0]}" in page
 
 
 @pytest.mark.parametrize("program", sorted(COURSE.glob("stan/*.stan")), ids=lambda path: path.stem)
