@@ -9,7 +9,7 @@ BIN := .venv/bin
 unexport MAKEFLAGS MFLAGS
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab book wasm handout lint test test-all newest browser review class claims notebooks seeds calibration picture bench future floor audit lock clean FORCE
+.PHONY: help setup lab book wasm handout publish lint test test-all newest browser review class claims notebooks seeds calibration picture bench future floor audit lock clean FORCE
 
 help: ## learn: list the targets
 	@for group in learn teach contribute maintain; do \
@@ -41,14 +41,23 @@ RUN_BY_LESSONS := requirements.txt $(wildcard book/browser/your_data/*.py helper
 # Bokeh takes its JavaScript from the installed package, so that notebooks work offline.
 export BOKEH_RESOURCES ?= inline
 
+# JupyterLab refuses to run as root, who is the only user of many a container.
+IS_ROOT := $(filter 0,$(shell id -u))
+AS_ROOT := $(if $(IS_ROOT),$(if $(wildcard /.dockerenv /run/.containerenv),--allow-root))
 lab: setup ## learn: open JupyterLab on the first lesson (LAB="--no-browser --port=8899" goes to it)
-	JUPYTER_CONFIG_PATH="$$PWD/tools/jupyter" $(BIN)/jupyter lab --LabApp.default_url=/lab/tree/lessons/01-data-generation.md $(LAB)
+	@$(if $(IS_ROOT),$(if $(filter --allow-root,$(AS_ROOT) $(LAB)),,echo 'lab: JupyterLab does not run as root: be another user, or add --allow-root, as in `make lab LAB="--allow-root"`' >&2; exit 1))
+	JUPYTER_CONFIG_PATH="$$PWD/tools/jupyter" $(BIN)/jupyter lab --LabApp.default_url=/lab/tree/lessons/01-data-generation.md $(AS_ROOT) $(LAB)
 
 # SOLUTIONS=no: a book for students, before they have handed in
 export SOLUTIONS ?= yes
 $(if $(filter yes no,$(SOLUTIONS)),,$(error SOLUTIONS is yes or no, not '$(SOLUTIONS)'))
 
+# TAKE=edited: give away lessons and programs as they are here; TAKE=committed: as they were in the last commit
+export TAKE ?=
+$(if $(filter-out committed edited,$(TAKE)),$(error TAKE is committed or edited, not '$(TAKE)'))
+
 book: setup ## learn: run every lesson and leave the book in _build/html and book.zip (SOLUTIONS=no leaves these out)
+	@$(if $(filter no,$(SOLUTIONS)),$(BIN)/python -m tools.handout book)
 	@$(BIN)/python -m book.browser.stan.build if-possible
 	@$(MAKE) --no-print-directory --old-file=setup _build/.done
 	@echo 'the book: _build/html/index.html, and in one file _build/book.zip'
@@ -71,7 +80,13 @@ _build/.done: _build/.executed _toc.yml _config.yml README.md CONTRIBUTING.md LI
 	@touch $@
 
 handout: .venv/.ready ## teach: pack what students get, lessons without solutions and all they need: _build/handout.zip
-	@$(BIN)/python -m tools.handout _build/handout.zip
+	@$(BIN)/python -m tools.handout handout
+
+# GitHub Pages, if it is given a branch, leaves out folders such as _static unless there is a .nojekyll.
+publish: book handout ## teach: lay out in _build/html what a web server needs: the book, and beside it book.zip and handout.zip
+	@cp _build/book.zip _build/handout.zip _build/html/
+	@touch _build/html/.nojekyll
+	@echo 'to publish: all that is in _build/html'
 
 lint: .venv/.ready ## contribute: check the style of Python, JavaScript and C++, and the workflows (tools come from PyPI, npm)
 	@$(BIN)/ruff check --quiet && $(BIN)/ruff format --check --quiet

@@ -1,25 +1,33 @@
 """Pack what students get: ``make handout``.
 
-Lessons and notebooks without solutions, and everything that it takes to run them.
+Lessons and notebooks without solutions, and everything that it takes to run them. An instructor's own answers
+are in the same lessons and programs, so those that differ from the last commit are given away only if asked.
 """
 
+import io
+import os
 import re
+import shutil
+import subprocess
 import sys
+import tarfile
+import tempfile
 import time
 import zipfile
 from pathlib import Path
 
-import jupytext
 import nbformat
 
+from tools.notebooks import to_notebook, without_solutions
+
 COURSE = Path(__file__).parent.parent
-SOLUTION = re.compile(r"^(:{3,})\{solution\}.*?^\1\n+", re.MULTILINE | re.DOTALL)
-# What it takes to run the lessons, besides these themselves
+# What it takes to run the lessons, besides these themselves, and the pages that they link to
 KEPT = """
 .python-version CITATION.cff LICENSE Makefile environment.yml pyproject.toml requirements.txt
 tools/__init__.py tools/compile.py tools/install.py tools/machine.py tools/packages.py tools/cmdstan.py
 tools/jupyter/**/*.*
-book/pages/glossary.md book/pages/notation.md book/pages/troubleshooting.md
+book/pages/beyond.md book/pages/glossary.md book/pages/inputs.md book/pages/notation.md
+book/pages/notebook-service.md book/pages/references.md book/pages/troubleshooting.md
 helpers/**/*.py helpers/**/*.js helpers/*.csv lessons/data/* lessons/figures/*
 stan/*.stan stan/*.stanfunctions
 """
@@ -31,38 +39,18 @@ You need Linux or macOS (on Windows, WSL), Python 3.12 or newer, `make` and a C+
 
     make lab
 
-sets everything up, which takes some minutes the first time, and opens JupyterLab on lesson 1. Work through
-`lessons/` in order: run the cells, guess before you look, and let `helpers.check` tell you whether an answer
-holds. The programs in `stan/` are yours to edit. If something goes wrong, look into
-`book/pages/troubleshooting.md`.
+sets everything up, which takes some minutes the first time, and opens JupyterLab on
+[lesson 1](lessons/01-data-generation.md). Work through `lessons/` in order: run the cells, guess before you
+look, and let `helpers.check` tell you whether an answer holds. The programs in `stan/` are yours to edit. If
+something goes wrong, [this page](book/pages/troubleshooting.md) says what to do.
 
-## In a notebook service, such as Google Colab
-
-Upload `handout.zip` and a notebook from its folder `lessons/`, and put two cells at the top of the notebook.
-The first one unpacks the course and installs its packages:
-
-```ipython3
-!python3 -m zipfile -e handout.zip .
-%pip install --quiet ./handout
-```
-
-Restart the session (in Colab: Runtime, Restart session), so that no old package stays in memory. The second
-cell builds CmdStan, which takes some minutes unless there is one, and goes to the folder of the lessons:
-
-```ipython3
-import sys
-!{sys.executable} handout/tools/install.py here
-%cd handout/lessons
-if "google.colab" in sys.modules:  # each of its cells is a page of its own, into which Bokeh has to be loaded
-    import bokeh.io
-    get_ipython().events.register("pre_run_cell", lambda _: bokeh.io.output_notebook(hide_banner=True))
-```
+If you can install nothing, [two cells](book/pages/notebook-service.md) bring the course to a notebook
+service, such as Google Colab.
 """
-
-
-def without_solutions(text: str) -> str:
-    """Take the solutions out of a lesson's text."""
-    return SOLUTION.sub("", text)
+REMEDY = {
+    "handout": "commit them, or add TAKE=committed (leaves the changes out) or TAKE=edited (hands them out)",
+    "book": "commit or undo them, or add TAKE=edited (shows them to students)",
+}
 
 
 def contents(course: Path = COURSE) -> dict[str, bytes]:
@@ -75,25 +63,74 @@ def contents(course: Path = COURSE) -> dict[str, bytes]:
     for lesson in sorted(course.glob("lessons/*.md")):
         text = without_solutions(lesson.read_text("utf-8"))
         files[f"lessons/{lesson.name}"] = text.encode()
-        files[f"lessons/{lesson.stem}.ipynb"] = nbformat.writes(jupytext.reads(text, "md:myst")).encode()
+        files[f"lessons/{lesson.stem}.ipynb"] = nbformat.writes(to_notebook(text, lesson.stem)).encode()
     return files
 
 
-def pack(archive: Path) -> None:
-    """Write the handout."""
+def committed(course: Path) -> dict[str, bytes]:
+    """Collect the files of the handout from the last commit."""
+    archive = subprocess.run(["git", "archive", "HEAD"], cwd=course, capture_output=True)
+    if archive.returncode:
+        said = archive.stderr.decode().strip().splitlines()[0]
+        raise SystemExit(f"git cannot tell what was committed ({said}): add TAKE=edited, to take the folder")
+    with tempfile.TemporaryDirectory() as folder, tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
+        files.extractall(folder, filter="data")
+        return contents(Path(folder))
+
+
+def choose(what: str, take: str = "", course: Path = COURSE) -> dict[str, bytes]:
+    """Collect the files of the handout as they may be given away.
+
+    Parameters
+    ----------
+    what
+        What is made of them, ``"handout"`` or ``"book"``, for the message.
+    take
+        ``"edited"``, files as they are in the folder; ``"committed"``, those of the last commit; ``""``, if
+        the two are the same.
+    course
+        Folder of the course.
+
+    Raises
+    ------
+    SystemExit
+        If the two differ and `take` does not say which.
+    """
+    here = contents(course)
+    if take == "edited":
+        return here
+    if not (course / ".git").exists() or not shutil.which("git"):
+        print(f"{what}: no git here, so lessons and programs are taken as they are", file=sys.stderr)
+        return here
+    last = committed(course)
+    if take == "committed":
+        return last
+    changed = [name for name in here.keys() | last.keys() if here.get(name) != last.get(name)]
+    # Answers are in lessons and programs; notebooks are made from the texts.
+    edited = sorted(name for name in changed if re.match(r"(lessons|stan)/.*(?<!\.ipynb)$", name))
+    if edited:
+        raise SystemExit(f"{what}: not as in the last commit: {', '.join(edited)}: {REMEDY[what]}")
+    return here
+
+
+def pack(archive: Path, files: dict[str, bytes] | None = None) -> None:
+    """Write the handout: of the files as they are in the folder, unless others are given."""
     archive.parent.mkdir(exist_ok=True)
     # A zip has no time zone. A text that came from the future would stay newer than its notebook, whatever is
     # edited in there; a day ago is past everywhere.
     written = time.gmtime(time.time() - 86400)[:6]
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as zipped:
-        for name, content in contents().items():
+        for name, content in (files or contents()).items():
             info = zipfile.ZipInfo(f"{archive.stem}/{name}", date_time=written)
-            info.external_attr = (
-                0o644 << 16
-            )  # readable for all, or on a server only the one who unpacks it reads it
+            # Readable for all: on a server, else, only the one who unpacks it reads it.
+            info.external_attr = 0o644 << 16
             zipped.writestr(info, content, zipfile.ZIP_DEFLATED)
     print(f"the handout: {archive}", file=sys.stderr)
 
 
 if __name__ == "__main__":
-    pack(Path(sys.argv[1]))
+    what, take = sys.argv[1], os.environ.get("TAKE", "")
+    if what == "book":  # which is built in the folder, so that it cannot take what was committed
+        choose("book", take if take == "edited" else "")
+    else:
+        pack(COURSE / "_build" / "handout.zip", choose("handout", take))

@@ -11,7 +11,7 @@ import cmdstanpy
 import nbformat
 from nbclient import NotebookClient
 
-from tools.handout import README, pack
+from tools.handout import COURSE, pack
 
 # Colab is known by a module that its kernels have loaded.
 COLAB = "import sys, types\nsys.modules['google.colab'] = types.ModuleType('google.colab')"
@@ -43,7 +43,8 @@ def test_two_cells_in_a_bare_environment_let_lesson_2_run(tmp_path, monkeypatch)
     monkeypatch.setenv("PATH", f"{venv / 'bin'}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.delenv("PYTHONPATH", raising=False)  # There is nothing of the course but the handout.
 
-    first, second = re.findall(r"^```ipython3\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    page = (COURSE / "book" / "pages" / "notebook-service.md").read_text("utf-8")
+    first, second = re.findall(r"^```ipython3\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     run(content, first)
     text = zipfile.ZipFile(content / "handout.zip").read("handout/lessons/02-centered-model.ipynb").decode()
     lesson = [cell.source for cell in nbformat.reads(text, 4).cells if cell.cell_type == "code"]

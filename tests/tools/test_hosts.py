@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tools.handout import README
-
 COURSE = Path(__file__).parents[2]
 FILES = COURSE.glob(".github/workflows/*.yml")
 WORKFLOWS = {path.stem: yaml.safe_load(path.read_text("utf-8")) for path in FILES}
@@ -98,8 +96,12 @@ def test_the_makefile_needs_no_newer_make_than_a_mac_has():
     assert [line for line in MAKEFILE.splitlines() if re.search(newer, line)] == []
 
 
-def test_instructors_and_students_are_told_the_same_two_cells():
-    cells = re.compile(r"^```ipython3\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-    told = cells.findall(README)
-    assert len(told) == 2
-    assert told == cells.findall((COURSE / "book" / "pages" / "instructors.md").read_text("utf-8"))
+def test_make_lab_as_root_says_what_to_add_or_adds_it():
+    make = ["make", "-s", "--old-file=setup", "BIN=/nowhere", "IS_ROOT=0", "lab"]
+    done = subprocess.run([*make, "AS_ROOT="], cwd=COURSE, capture_output=True, text=True)
+    assert 'add --allow-root, as in `make lab LAB="--allow-root"`' in done.stderr
+    for option in ("AS_ROOT=--allow-root", "LAB=--allow-root"):
+        command = [*make, "--dry-run", "AS_ROOT=", option]
+        told = subprocess.run(command, cwd=COURSE, capture_output=True, text=True, check=True).stdout
+        assert "be another user" not in told
+        assert "--allow-root" in told.splitlines()[-1]
