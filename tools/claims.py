@@ -60,7 +60,27 @@ class _Record(ast.NodeTransformer):
         return ast.copy_location(ast.Expr(call), node)
 
 
-def examine(lesson: Path, shift: int) -> list[dict]:
+def _guarded(statement: ast.stmt) -> ast.stmt:
+    """Let a statement that fails be recorded as a claim that does not hold, and what follows be tried."""
+    inside = [node for node in ast.walk(statement) if isinstance(node, ast.Assert)]
+    name = ast.unparse((inside[0].msg or inside[0].test) if inside else statement).splitlines()[0]
+    name = ast.literal_eval(name) if inside and inside[0].msg else name
+    guard = ast.parse(
+        "try:\n    pass\nexcept Exception as error_:\n"
+        f"    claim_({name!r} + f' [{{type(error_).__name__}}: {{error_}}]'.splitlines()[0][:120], False)"
+    ).body[0]
+    guard.body = [_Record().visit(statement)]
+    return guard
+
+
+def _recording(cell: nbformat.NotebookNode, go_on: bool) -> str:
+    """Write the code of a cell anew so that its claims are recorded."""
+    tree = ast.parse(cell.source)
+    tree.body = [_guarded(x) if go_on else _Record().visit(x) for x in tree.body]
+    return ast.unparse(ast.fix_missing_locations(tree))
+
+
+def examine(lesson: Path, shift: int, go_on: bool = False) -> list[dict]:
     """Run a lesson and its solutions with other seeds, in a folder of their own.
 
     Parameters
@@ -69,6 +89,8 @@ def examine(lesson: Path, shift: int) -> list[dict]:
         The lesson's text.
     shift : int
         What is added to the seed of every fit.
+    go_on : bool
+        Whether what cannot be computed is recorded like a claim that does not hold, and the rest is run.
 
     Returns
     -------
@@ -79,20 +101,27 @@ def examine(lesson: Path, shift: int) -> list[dict]:
     notebook = with_solutions(lesson)
     for cell in notebook.cells:
         if {CLAIMS, SOLUTION} & set(cell.metadata.get("tags", [])):
-            cell.source = ast.unparse(ast.fix_missing_locations(_Record().visit(ast.parse(cell.source))))
+            cell.source = _recording(cell, go_on)
     with tempfile.TemporaryDirectory() as folder:
         record = Path(folder, "claims.jsonl")
         first = FIRST.format(shift=shift, record=str(record))
         notebook.cells.insert(0, nbformat.v4.new_code_cell(first))
         where = {"metadata": {"path": str(make_workplace(Path(folder)))}}
         try:
-            NotebookClient(notebook, timeout=1800, resources=where).execute()
+            NotebookClient(notebook, timeout=1800, resources=where, allow_errors=go_on).execute()
             failure = None
         except (CellExecutionError, DeadKernelError, TimeoutError) as error:
             failure = str(error).strip().splitlines()[-1]
             print(f"\n{lesson.stem}, seeds + {shift}: {failure}", file=sys.stderr)
         lines = record.read_text("utf-8").splitlines() if record.exists() else []
-    return [*map(json.loads, lines), {"claim": TO_THE_END, "held": failure is None, "seen": []}]
+    stopped = [
+        {"claim": f"{cell.source.splitlines()[0]} … [{output.ename}: {output.evalue}]"[:120], "held": False}
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if go_on and output.output_type == "error"
+    ]
+    ended = {"claim": TO_THE_END, "held": failure is None and not stopped, "seen": []}
+    return [*map(json.loads, lines), *({"seen": []} | record for record in stopped), ended]
 
 
 def table(records: Iterable[tuple[str, dict]]) -> str:

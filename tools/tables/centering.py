@@ -24,7 +24,7 @@ RATIOS = [0.1, 0.2, 0.4, 0.8, 1.6, 3.2]  # true τ, where the true σ is 1
 DATA_SETS = range(1, 6)
 WEIGHTS = [0, 0.1, 0.25, 0.5, 0.75, 1]
 SEEDS = range(1, 101)
-BELOW = 0.1
+PRIOR = {"theta": (10, 3), "tau": 5, "sigma": 5}  # for what is simulated for the map
 
 
 def groups(size: int, ratio: float, seed: int) -> dict:
@@ -39,9 +39,9 @@ def model():
     return helpers.stan_model("tree")
 
 
-def fit(data: dict, weight: float, seed: int) -> xr.DataTree:
+def fit(data: dict, prior: dict, weight: float, seed: int) -> xr.DataTree:
     """Fit `tree` with one weight for all nodes."""
-    flat = helpers.tree_data(data, weight=weight)
+    flat = helpers.tree_data(data, prior, weight=weight)
     run = model().sample(data=flat, seed=seed, show_progress=False)
     return helpers.unflatten(arviz_base.from_cmdstanpy(run), flat)
 
@@ -49,10 +49,10 @@ def fit(data: dict, weight: float, seed: int) -> xr.DataTree:
 def map_row(size: int, ratio: float, seed: int) -> dict:
     """Fit one data set with both programs; errors of the mean of τ are in posterior standard deviations."""
     data = groups(size, ratio, seed)
-    exact = helpers.exact_posterior(data)
+    exact = helpers.exact_posterior(data, PRIOR)
     row = {"n": size, "τ/σ": ratio, "data set": seed}
     for program, weight in (("centered", 1), ("noncentered", 0)):
-        tree = fit(data, weight, seed)
+        tree = fit(data, PRIOR, weight, seed)
         tau, stats = tree["posterior"]["tau"].values, tree["sample_stats"]
         row |= {
             f"{program} ESS": round(float(arviz_stats.ess(tau))),
@@ -64,27 +64,28 @@ def map_row(size: int, ratio: float, seed: int) -> dict:
 
 
 def weight_row(weight: float, seed: int) -> dict:
-    """Fit our 47 cells once."""
-    seen = seeds.diagnose(fit(seeds.cells(), weight, seed), "mean of τ", BELOW)
+    """Fit our cells once."""
+    samples = fit(seeds.cells(), helpers.PRIOR, weight, seed)
+    seen = seeds.diagnose(samples, "mean of τ", seeds.BELOW)
     left_out = ("E-BFMI, highest", "tree depth 10")
     return {"weight": weight, "seed": seed} | {k: v for k, v in seen.items() if k not in left_out}
 
 
-def described(name: str, row: Callable, settings: list[tuple], data: Callable) -> Table:
+def described(name: str, row: Callable, settings: list[tuple], data: Callable, prior: dict) -> Table:
     """Describe a table by an example of its data."""
 
     def parts() -> list:
         program = helpers.stan_file("tree")
         texts = [path.read_text("utf-8") for path in (program, program.with_suffix(".stanfunctions"))]
-        return [*texts, *helpers.tree_data(data()).items(), GROUPS, BELOW, settings]
+        return [*texts, *helpers.tree_data(data(), prior).items(), GROUPS, seeds.BELOW, settings]
 
     return Table(LESSONS / "data" / name, row, settings, parts)
 
 
 MAP = list(product(SIZES, RATIOS, DATA_SETS))
 TABLES = [
-    described("centering.csv", map_row, MAP, lambda: groups(2, 0.4, 1)),
-    described("weights.csv", weight_row, list(product(WEIGHTS, SEEDS)), seeds.cells),
+    described("centering.csv", map_row, MAP, lambda: groups(2, 0.4, 1), PRIOR),
+    described("weights.csv", weight_row, list(product(WEIGHTS, SEEDS)), seeds.cells, helpers.PRIOR),
 ]
 
 
