@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from texts import COURSE, checks, without_code
+from texts import COURSE, without_code
 
 import helpers
 from tools import minutes, review
@@ -102,14 +102,6 @@ def test_plans_name_sections_and_exercises_that_there_are():
     assert len(quoted) > 15
     assert [name for name in quoted if not any(title.startswith(name) for title in titles)] == []
     assert set(re.findall(r"\b0\d\.\d\b", page)) <= exercises.keys()
-
-
-def test_page_names_all_checks_that_are_about_our_measurements():
-    """Those whose code calls for the measurements, or for their exact posterior."""
-    listed = re.search(r"The checks of (.*?) are about the 47 cells", read("book/pages/instructors.md"))[1]
-    calls = re.compile(r"\b(cells|measurements|posterior)\(")
-    ours = {number for number, code in checks().items() if calls.search(code)}
-    assert set(re.findall(r"\d\d\.\d", listed)) == ours
 
 
 def test_map_names_every_lesson():
