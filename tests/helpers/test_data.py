@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.data import LEVELS, measurements, stan_data
+from helpers.data import LEVELS, level_names, measurements, stan_data
 
 # The same draws on every machine and every day: a red test is a change in the code.
 fixed = settings(derandomize=True, deadline=None, max_examples=60, database=None)
@@ -23,6 +23,19 @@ def test_measurements_are_as_published_and_cannot_be_spoilt():
     assert cells.schema == {"day": pl.String, "batch": pl.Int64, "colony": pl.Int64, "y": pl.Float64}
     days = cells["day"].rle().struct.unnest().rows()
     assert days == [(23, "monday"), (17, "wednesday"), (7, "thursday")]
+
+
+def test_levels_are_the_columns_before_y_whatever_they_are_called():
+    assert level_names("# unit: s\n\nweek,plate,well_2,y\n1,1,1,3.5\n") == ["week", "plate", "well_2"]
+
+
+@pytest.mark.parametrize(
+    "columns", ["day,batch,y", "a,b,c,d,y", "a,b,c,z", "a;b;c;y", "a,b,a,y", "a,the batch,c,y", ""]
+)
+def test_columns_that_are_not_three_levels_and_y_are_refused(columns):
+    with pytest.raises(ValueError, match="name three levels, outermost first") as error:
+        level_names(f"# unit: s\n{columns}\n")
+    assert str(error.value).isprintable()
 
 
 # --- the dictionary -------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import pytest
 import scipy.stats
 
 import helpers
-from helpers.priors import PRIOR, from_data
+from helpers.priors import PRIOR, from_data, read_header
 
 COMPUTED = [helpers.tree_data, helpers.exact_posterior]
 both = pytest.mark.parametrize("function", COMPUTED, ids=lambda function: function.__name__)
@@ -126,3 +126,23 @@ def test_priors_from_data_have_few_digits_and_the_size(name):
     assert float(f"{prior['tau']:.2g}") == prior["tau"]
     step = 10.0 ** np.floor(np.log10(prior["tau"]))
     assert abs(prior["theta"][0] - mean) <= step / 2 * 1.000001
+
+
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        ("# prior: theta 1 2, tau 3, sigma 4", "no unit: add on top a line such as '# unit: a.u.'"),
+        ("# unit: mm", "no prior: add on top a line such as '# prior: theta 10 3"),
+        ("# unit: mm\n# prior: theta 1, tau 3, sigma 4", "the prior 'theta 1, tau 3, sigma 4': write mean"),
+        ("# unit: mm\n# prior: theta 1 2, tau 0, sigma 4", "all but the mean above 0"),
+    ],
+)
+def test_a_table_without_unit_or_priors_is_refused_in_one_line(header, words):
+    with pytest.raises(ValueError, match=re.escape(words)) as error:
+        read_header(f"{header}\na,b,c,y\n1,1,1,0.5\n")
+    assert str(error.value).isprintable()
+
+
+def test_unit_and_priors_are_read_as_they_stand_above_the_table():
+    unit, prior = read_header("# unit: mg/l\n# prior: theta -5.5 1e-3, tau 8,sigma 0.5,,\na,b,c,y\n")
+    assert (unit, prior) == ("mg/l", {"theta": (-5.5, 0.001), "tau": 8, "sigma": 0.5})
