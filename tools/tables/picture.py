@@ -10,7 +10,7 @@ import matplotlib
 import matplotlib.pyplot as plt
 
 import helpers
-from helpers.plots import COLORS
+from helpers.plots import COLORS, FUNNEL
 from tools.tables.stamp import LESSONS, stamp
 
 PICTURE = LESSONS / "figures" / "funnel.png"
@@ -27,7 +27,7 @@ def origin() -> str:
 def draw() -> None:
     """Sample both programs and write the picture."""
     matplotlib.use("Agg")
-    data, _ = helpers.stan_data(helpers.measurements(), levels=["day", "batch", "colony"], values="y")
+    data, _ = helpers.stan_data(helpers.measurements(), helpers.LEVELS, "y")
     figure, panels = plt.subplots(1, 2, figsize=(9, 4), sharex=True, sharey=True, layout="constrained")
     for panel, color, (name, options) in zip(panels, COLORS, RUNS.items(), strict=False):
         fit = helpers.stan_model(name).sample(data=data, seed=SEED, show_progress=False, **options)
@@ -37,9 +37,9 @@ def draw() -> None:
         divergent = tree["sample_stats"]["diverging"].values.ravel()
         panel.scatter(offset, tau, s=2, alpha=0.4, color=color)
         panel.scatter(offset[divergent], tau[divergent], s=40, marker="x", color="black")
-        panel.set(title=name, yscale="log", xlim=(-1.5, 1.5), ylim=(3e-4, 3))
-        panel.set_xlabel("a day's mean minus the population's (a.u.)")
-    panels[0].set_ylabel("τ, spread between groups (a.u.)")
+        panel.set(title=name, yscale="log", xlim=FUNNEL["offset"], ylim=FUNNEL["tau"])
+        panel.set_xlabel(f"a {helpers.LEVELS[0]}'s mean minus the population's ({helpers.UNIT})")
+    panels[0].set_ylabel(f"τ, spread between groups ({helpers.UNIT})")
     figure.savefig(PICTURE, dpi=110, metadata={"Source": origin()})
 
 
