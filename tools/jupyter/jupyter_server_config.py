@@ -30,6 +30,13 @@ def save_small(model, **_):
         model["content"] = VERSIONS.sub("", head + mark) + text
 
 
+def list_pairs_once(folder):
+    """Leave out of a folder's list the notebooks beside their texts: the text is what opens both."""
+    names = {entry["name"] for entry in folder["content"]}
+    twice = {f"{name.removesuffix('.md')}.ipynb" for name in names if name.endswith(".md")}
+    folder["content"] = [entry for entry in folder["content"] if entry["name"] not in twice]
+
+
 class LessonsManager(AsyncTextFileContentsManager):
     """Jupytext's manager of paired files, which also opens a pair whose notebook was edited elsewhere.
 
@@ -43,7 +50,7 @@ class LessonsManager(AsyncTextFileContentsManager):
         self.taking_over = asyncio.Lock()  # a lesson may be asked for twice at once
 
     async def get(self, path, content=True, **options):
-        """Read a file; in notebooks, figures find BokehJS, as the installed Bokeh has it."""
+        """Read a file or a folder; in notebooks, figures find BokehJS, as the installed Bokeh has it."""
         try:
             model = await super().get(path, content=content, **options)
         except HTTPError as refusal:
@@ -52,6 +59,8 @@ class LessonsManager(AsyncTextFileContentsManager):
             async with self.taking_over:
                 await self.take_over(path.strip("/").rpartition(".")[0])
             model = await super().get(path, content=content, **options)
+        if content and model["type"] == "directory":
+            list_pairs_once(model)
         if content and model["type"] == "notebook" and (outputs := loading_outputs(model["content"])):
             from bokeh.resources import INLINE
 
