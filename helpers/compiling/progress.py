@@ -32,20 +32,24 @@ def sampling(name: str) -> Iterator[Callable[[int, str, int], None]]:
 
     What is yielded gets the number of chains, and a line that CmdStan prints, with the number of its process.
     """
-    start, share, said = time.monotonic(), {}, []
+    start, share, number, last = time.monotonic(), {}, 1, None
+
+    def say(seconds: int, end: str = "") -> None:
+        nonlocal last
+        last = seconds
+        _say(f"\rsampling {name} ... {sum(share.values()) / number:4.0%} in {seconds} s", end)
 
     def read(chains: int, line: str, process: int) -> None:
+        nonlocal number
         if not (match := ITERATION.match(line)):
             return
-        share[process, match[1]] = int(match[2]) / int(match[3])
+        number, share[process, match[1]] = chains, int(match[2]) / int(match[3])
         seconds = time.monotonic() - start
-        line = f"\rsampling {name} ... {sum(share.values()) / chains:4.0%} in {seconds:.0f} s"
-        if seconds >= LATE and said[-1:] != [line]:
-            said.append(line)
-            _say(line, end="")
+        if seconds >= LATE and int(seconds) != last:  # once a second will do
+            say(int(seconds))
 
     try:
         yield read
     finally:
-        if said:
-            _say("", end="\n")
+        if last is not None:
+            say(int(time.monotonic() - start), end="\n")
