@@ -145,7 +145,13 @@ def dots(table: pl.DataFrame, estimate: str, exact: float, **kwargs) -> bokeh.pl
     if not is_number(exact):
         raise ValueError(f"exact is {short_repr(exact)}: give a finite number")
     palette = [COLORS[i] for i in (0, 4, 1, 5, 2, 3)]  # pale and strong of blue, of orange, ...
-    options = {"cats": "run", "spread": "jitter", "palette": palette, "toolbar_location": None}
+    options = {
+        "cats": "run",
+        "spread": "jitter",
+        "palette": palette,
+        "tools": "save",
+        "toolbar_location": "right",
+    }
     options |= {"frame_width": 430, "frame_height": 230, "marker_kwargs": {"alpha": 0.8, "size": 7}}
     options |= {"x_axis_label": f"{estimate}, estimated by one run"} | kwargs
     p = iqplot.strip(table, q=estimate, **options)
@@ -196,7 +202,7 @@ def rank_ecdf(
             shown = _greek(name)
             several = table["parameter"].n_unique() > 1
             lines.append((shown if single else f"{label}, {shown}" if several else str(label), *numbers))
-    options = {"width": 640, "height": 380, "x_range": (0, 1), "toolbar_location": None}
+    options = {"width": 640, "height": 400, "x_range": (0, 1), "tools": "save", "toolbar_location": "above"}
     options |= {"x_axis_label": "rank of the true value, as a share of the draws"}
     options |= {"y_axis_label": "share of ranks below, minus uniform"} | kwargs
     p = bokeh.plotting.figure(**options)

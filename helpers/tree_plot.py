@@ -45,7 +45,8 @@ def draw_tree(df: pl.DataFrame, levels: str | Sequence[str], **kwargs) -> bokeh.
     nodes = tree_layout(df, levels)
     top = len(levels) + 1
     options = {"width": 740, "height": 90 * top, "y_range": (-0.5, top + 0.5)}
-    options |= {"tools": "hover", "toolbar_location": None, "tooltips": "@name (n = @n)"}
+    options |= {"tools": "hover,save", "toolbar_location": "above", "tooltips": "@name (n = @n)"}
+    options["tags"] = ["tree"]  # by which the book's pages find it, to turn it on a phone
     p = bokeh.plotting.figure(**options | kwargs)
     p.yaxis.ticker = list(range(top + 1))
     p.yaxis.major_label_overrides = dict(enumerate(["observation", *levels[::-1], "population"]))

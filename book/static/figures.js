@@ -97,14 +97,14 @@
     element.setAttribute("aria-labelledby", caption.id);
   }
 
-  // Bokeh writes the title and the value of a slider beside its handle, which has neither.
+  // The handle of a slider, which has the focus, knows neither its name nor how its value is written.
   function nameSliders(root) {
     for (const model of [...root.references()].filter(({ type }) => type === "Slider")) {
-      const slider = Bokeh.index.find_one(model)?.el.shadowRoot;
-      const handle = slider?.querySelector(".noUi-handle");
-      handle?.setAttribute("aria-label", model.title);
-      const say = () => handle?.setAttribute("aria-valuetext", slider.querySelector(".bk-slider-value")?.textContent);
-      model.properties.value.change.connect(say);
+      const handle = Bokeh.index.find_one(model)?.el.shadowRoot.querySelector(".noUi-handle");
+      if (!handle) continue;
+      const say = () => handle.setAttribute("aria-valuetext", handle.querySelector(".noUi-tooltip").textContent);
+      handle.setAttribute("aria-label", model.title);
+      new MutationObserver(say).observe(handle, { attributeFilter: ["aria-valuenow"] });
       say();
     }
   }

@@ -113,6 +113,15 @@ def test_circles_of_the_courses_tree_do_not_overlap():
             assert y != y_next or x_next - x > size * pixel
 
 
+def test_pictures_of_helpers_can_be_saved_from_their_toolbar():
+    runs = pl.DataFrame({"run": ["a", "a", "b"], "share": [0.25, 0.5, 0.75]})
+    ranks = pl.read_parquet(helpers.table_file("calibration.parquet")).filter(run="centered")
+    dots, tree = helpers.dots(runs, "share", 0.5), helpers.draw_tree(CELLS, LEVELS)
+    for figure in (dots, tree, helpers.rank_ecdf(ranks)):
+        assert figure.select_one(bokeh.models.SaveTool)
+        assert figure.toolbar_location
+
+
 def test_tree_passes_options_on_to_bokeh():
     figure = helpers.draw_tree(CELLS, LEVELS, y_range=(1, 2), width=300, tooltips=None, tools="")
     assert (figure.y_range.start, figure.y_range.end, figure.width) == (1, 2, 300)
