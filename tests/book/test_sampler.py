@@ -87,6 +87,33 @@ def test_a_run_that_was_stopped_gives_nothing_and_leaves_no_worker():
     assert told == {"result": None, "later": 0}
 
 
+def test_a_run_stopped_while_compiling_starts_no_worker():
+    body = """
+    let started = 0;
+    globalThis.Worker = class { constructor() { started += 1; } postMessage() {} terminate() {} };
+    const run = course.sample(program, data, settings, follow, () => {});
+    run.stop();
+    const result = await run.done;
+    await new Promise((done) => setTimeout(done, 500));
+    return { result, started };
+    """
+    assert stan_in_node.run(body, "centered") == {"result": None, "started": 0}
+
+
+def test_a_page_compiles_a_program_once_for_all_runs():
+    body = """
+    const { compile } = WebAssembly;
+    let compiled = 0;
+    WebAssembly.compile = (bytes) => {
+      compiled += 1;
+      return compile(bytes);
+    };
+    for (let run = 0; run < 2; run++) await course.sample(program, data, settings, follow, () => {}).done;
+    return compiled;
+    """
+    assert stan_in_node.run(body, "centered", warmup=10, draws=10) == 1
+
+
 def test_without_a_compiler_pages_do_without_and_one_line_says_so(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(build, "OUT", tmp_path / "wasm")

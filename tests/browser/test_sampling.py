@@ -207,7 +207,21 @@ def test_draws_are_seen_as_they_come_and_stop_ends_it(panel):
     assert shown.button("Stop").is_disabled()
     assert shown.focus() == "Sample"
     assert shown.run("noncentered", adaptDelta=0.8, **SHORT).startswith("Done")
+
+
+@samples
+def test_after_stop_and_refusal_the_table_is_seen_again(panel):
+    shown = panel()
+    rows = shown.rows()
+    shown.set("centered", adaptDelta=0.999, warmup=5000, draws=5000)
+    for button in ("Sample", "Stop"):
+        shown.button(button).click()
+    shown.page.wait_for_function(OVER)
+    shown.set("centered", adaptDelta=2)
+    shown.button("Sample").click()
+    assert shown.status.startswith("adapt_delta is 2")
     assert shown.page.locator(".sampling-table").is_visible()
+    assert shown.rows() == rows
 
 
 @samples
@@ -240,13 +254,18 @@ def test_a_program_that_is_missing_gets_a_sentence(panel, site):
     told = shown.run("noncentered", **SHORT)
     assert told == "No draws: the book has no program noncentered: is the folder of the book whole?"
     assert shown.run("centered", **SHORT).startswith("Done")
+    shown.page.unroute("**/noncentered.js")
+    assert shown.run("noncentered", **SHORT).startswith("Done")
 
 
-def test_a_book_without_programs_shows_the_stored_draws_and_says_so(panel):
-    shown = panel(LESSONS[2], programs=False)
+@pytest.mark.parametrize("page", LESSONS)
+def test_a_book_without_programs_shows_the_stored_draws_and_says_so(panel, page):
+    shown = panel(page, programs=False)
     assert shown.page.locator(".sampling-form").count() == 0
-    told = "This copy of the book cannot sample: it shows stored draws."
-    assert told in shown.page.inner_text("article")
+    text = shown.page.inner_text("#sample-here")
+    assert "This copy of the book cannot sample: it shows stored draws." in text
+    for words in ("press “Sample”", "Try this", "nothing leaves your machine"):
+        assert words not in text
     assert shown.rows()["divergences"][0].endswith("of 4000 draws")
     assert shown.log.errors == []
 

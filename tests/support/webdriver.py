@@ -1,4 +1,4 @@
-"""Firefox and WebKit without a package for them: each is asked in its own way for the same commands of WebDriver."""
+"""Firefox and WebKit, each asked in its own way for the same commands of WebDriver."""
 
 import contextlib
 import json

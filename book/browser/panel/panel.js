@@ -65,7 +65,15 @@
       this.status = element("p", { role: "status", className: "sampling-status" });
       output.append(this.below);
       if (course.programs.length) this.form = this.makeForm();
+      else this.hideAdvice(output.closest(".cell"));
       output.prepend(this.form ?? element("p", {}, "This copy of the book cannot sample: it shows stored draws."));
+    }
+
+    // What is said before the panel, and below the caption of its figure, is for those who can sample.
+    hideAdvice(cell) {
+      for (const advice of [cell.previousElementSibling, cell.nextElementSibling?.nextElementSibling]) {
+        if (advice?.localName === "p") advice.hidden = true;
+      }
     }
 
     makeForm() {
@@ -152,7 +160,6 @@
         table(what, head, rows),
         table("The run as a whole", [], wholeRun(columns, this.start)),
       );
-      this.below.style.visibility = "";
     }
 
     settings() {
@@ -185,6 +192,7 @@
       }
       this.job = null;
       this.busy(false);
+      this.below.style.visibility = "";
       this.status.textContent = told;
     }
 
@@ -216,7 +224,7 @@
         await breath(PAUSE);
         show();
       }
-      if (!result) return "Stopped. The picture keeps what had come; the table is for whole runs.";
+      if (!result) return "Stopped. The picture keeps what had come; the table is of the run before.";
       await this.describe(draws.complete(), `In this page: ${made(settings)}`);
       return `Done in ${((performance.now() - begun) / 1000).toFixed(1)} seconds.`;
     }
