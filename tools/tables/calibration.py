@@ -10,27 +10,30 @@ import os
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 import helpers
 
 TABLE = Path(__file__).parents[2] / "lessons" / "data" / "calibration.parquet"
-levels = ["day", "batch", "colony"]
-data, _ = helpers.stan_data(helpers.measurements(), levels=levels, values="y")
+data, _ = helpers.stan_data(helpers.measurements(), helpers.LEVELS, "y")
 
 
 def imagine(rng, weight=0, tau_scale=0.25, prior_tau=0.25, power=1):
     """Draw from the prior, and simulate: but for this line as in the lesson, of which a test makes sure."""
-    theta, tau = rng.normal(10, 3), abs(rng.normal(0, tau_scale))
-    sigma = abs(rng.normal(0, 1))
+    theta = rng.normal(*helpers.PRIOR["theta"])
+    tau, sigma = abs(rng.normal(0, tau_scale)), abs(rng.normal(0, 1))
     days = rng.normal(theta, tau, data["J_1"])
     batches = rng.normal(days[data["index_1"] - 1], tau)
     colonies = rng.normal(batches[data["index_2"] - 1], tau)
     y = rng.normal(colonies[data["index_3"] - 1], sigma**power)
     truth = {"theta": theta, "tau": tau, "sigma": sigma}
-    truth |= {"node[1]": days[0], "node[4]": batches[0], "node[12]": colonies[0]}
-    prior = {"theta": (10, 3), "tau": prior_tau, "sigma": 1}
-    flat = helpers.tree_data(data | {"y": y}, prior=prior, weight=weight, write_nodes=True)
+    first = np.cumsum([1, data["J_1"], data["J_2"]])  # node of each level
+    shown = zip(first, (days[0], batches[0], colonies[0]), strict=True)
+    truth |= {f"node[{j}]": mean for j, mean in shown}
+    prior = helpers.PRIOR | {"tau": prior_tau, "sigma": 1}
+    drawn = data | {"y": y}
+    flat = helpers.tree_data(drawn, prior, weight=weight, write_nodes=True)
     return truth, flat
 
 
