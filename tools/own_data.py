@@ -108,7 +108,7 @@ def main(file: Path = REPORT) -> None:
     text = "".join(map(report, lessons(), found))
     file.parent.mkdir(exist_ok=True)
     file.write_text(text, "utf-8")
-    print(f"{text}\nThis stands in {file}. Next: rewrite it, then `make notebooks calibration picture`.")
+    print(f"{text}\nThis stands in {file}. Next: rewrite it, then `make notebooks calibration cover`.")
 
 
 if __name__ == "__main__":
