@@ -9,7 +9,7 @@ BIN := .venv/bin
 unexport MAKEFLAGS MFLAGS
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab book wasm handout publish lint test test-all newest browser review class claims notebooks seeds calibration picture bench future floor audit lock clean FORCE
+.PHONY: help setup lab book wasm handout pictures publish lint test test-all newest browser review class claims notebooks seeds calibration cover bench future floor audit lock clean FORCE
 
 help: ## learn: list the targets
 	@for group in learn teach contribute maintain; do \
@@ -82,6 +82,9 @@ _build/.done: _build/.executed _toc.yml _config.yml README.md CONTRIBUTING.md LI
 handout: .venv/.ready ## teach: pack what students get, lessons without solutions and all they need: _build/handout.zip
 	@$(BIN)/python -m tools.handout handout
 
+pictures: setup ## teach: draw eight pictures to project, and a sheet to print: _build/pictures (takes Chromium)
+	@$(BIN)/python -m tools.pictures
+
 # GitHub Pages, if it is given a branch, leaves out folders such as _static unless there is a .nojekyll.
 publish: book handout ## teach: lay out in _build/html what a web server needs: the book, and beside it book.zip and handout.zip
 	@cp _build/book.zip _build/handout.zip _build/html/
@@ -136,7 +139,7 @@ seeds: setup ## maintain: run the programs with many seeds: the tables of lesson
 calibration: setup ## maintain: calibrate the programs of lesson 9: lessons/data/calibration.parquet (half an hour; goes on if interrupted)
 	$(BIN)/python -m tools.tables.calibration
 
-picture: setup ## maintain: draw the funnel before and after for the README: lessons/figures/funnel.png
+cover: setup ## maintain: draw the funnel before and after for the README: lessons/figures/funnel.png
 	$(BIN)/python -m tools.tables.picture
 
 bench: setup ## maintain: time what should be fast, as ratios measured in one run: lessons/data/bench.csv, beyond.csv (half an hour)

@@ -123,4 +123,4 @@ def test_other_solutions_or_none_at_all_make_a_new_book(built):
 
 
 def test_picture_was_drawn_from_the_programs_as_they_are():
-    assert Image.open(picture.PICTURE).text["Source"] == picture.origin(), "run `make picture`"
+    assert Image.open(picture.PICTURE).text["Source"] == picture.origin(), "run `make cover`"

@@ -1,4 +1,4 @@
-"""Draw the README's picture, the funnel before and after the repair: ``make picture``.
+"""Draw the README's picture, the funnel before and after the repair: ``make cover``.
 
 The picture carries the stamp of what it was drawn from; a test says when it is stale.
 """
