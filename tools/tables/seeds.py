@@ -15,7 +15,7 @@ import polars as pl
 import xarray as xr
 
 import helpers
-from tools.tables.stamp import LESSONS, Table
+from tools.tables.stamp import LESSONS, Table, statements
 
 SEEDS = range(1, 41)
 BELOW = 0.1  # of the probability of a small τ for our cells
@@ -23,7 +23,7 @@ BELOW = 0.1  # of the probability of a small τ for our cells
 
 def cells() -> dict:
     """Make the dictionary of our cells."""
-    return helpers.stan_data(helpers.measurements(), helpers.LEVELS, "y")[0]
+    return helpers.stan_data(helpers.measurements(), helpers.LEVELS, "y", remark=False)[0]
 
 
 def schools() -> dict:
@@ -76,7 +76,7 @@ def forty(name: str, data: Callable[[], dict], mean: str, below: float, runs: di
 
     def parts() -> list:
         programs = sorted({program for program, _ in runs.values()})
-        texts = [helpers.stan_file(program).read_text("utf-8") for program in programs]
+        texts = [statements(helpers.stan_file(program)) for program in programs]
         return [*texts, *data().items(), mean, below, runs, SEEDS]
 
     return Table(LESSONS / "data" / name, row, [(run, seed) for run in runs for seed in SEEDS], parts)
