@@ -1,5 +1,7 @@
 """On the page "Your data" a table is checked, drawn, sampled and handed back, and never leaves the page."""
 
+import re
+import time
 import zipfile
 
 import cmdstanpy
@@ -248,6 +250,17 @@ def test_a_table_is_sampled_and_its_draws_are_handed_over(samples, tmp_path):
     leaves_are_of(samples, fit.stan_variable("node")[:, 6:], flat["y_mean"])
     np.testing.assert_allclose(samples.get("theta", "location"), fit.stan_variable("theta").mean(), rtol=1e-9)
     row_is_of(samples, "σ", fit.stan_variable("sigma"))
+
+
+@pytest.mark.parametrize("form", ["server"], indirect=True)
+def test_the_seconds_of_a_run_count_from_the_click(samples):
+    def late(route):
+        time.sleep(1.5)
+        route.continue_()
+
+    samples.page.route("**/tree_marginal.js", late)
+    told = samples.sample(draws=4, warmup=0)
+    assert float(re.search(r"in ([\d.]+) seconds", told)[1]) >= 1.5
 
 
 def test_every_program_and_spread_samples_and_bad_draws_are_called_bad(samples, book):

@@ -14,6 +14,7 @@ import pytest
 from waiting import wait_for
 
 PATIENCE = 300_000  # milliseconds, on a busy machine
+KEYS = {"ArrowRight": "\ue014"}
 MINI_BROWSERS = "webkit2gtk-4.*/MiniBrowser"
 # What a script gives back, or the error that ended it
 ASYNC = """const done = arguments[arguments.length - 1];
@@ -31,7 +32,8 @@ def find(program: str, package: str) -> str:
 @contextlib.contextmanager
 def running(command: list[str], **options):
     """Run a program that starts others, and end them all."""
-    process = subprocess.Popen(command, start_new_session=True, **{"stderr": subprocess.DEVNULL} | options)
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(command, start_new_session=True, **quiet | options)
     try:
         yield process
     finally:
@@ -58,7 +60,7 @@ class Browser:
 
     def press(self, key: str):
         """Press a key where the focus is."""
-        steps = [{"type": kind, "value": key} for kind in ("keyDown", "keyUp")]
+        steps = [{"type": kind, "value": KEYS[key]} for kind in ("keyDown", "keyUp")]
         keys = {"type": "key", "id": "keyboard", "actions": steps}
         self.ask("PerformActions", "actions", actions=[keys])
 
