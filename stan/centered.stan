@@ -1,13 +1,14 @@
 /*
- * The hierarchical model, centered: every node is drawn directly about its parent.
+ * The hierarchical model, centered: every node is drawn directly about its
+ * parent.
  *
- *   theta   ~ Normal(10, 3)                          population mean        (a.u.)
- *   tau     ~ HalfNormal(5)                          spread about a parent  (a.u.)
- *   sigma   ~ HalfNormal(5)                          spread of single cells (a.u.)
- *   theta_1 ~ Normal(theta,            tau)          days
- *   theta_2 ~ Normal(theta_1[index_1], tau)          batches
- *   theta_3 ~ Normal(theta_2[index_2], tau)          colonies
- *   y       ~ Normal(theta_3[index_3], sigma)        single cells
+ *   theta   ~ Normal(10, 3)                      population mean        (a.u.)
+ *   tau     ~ HalfNormal(5)                      spread about a parent  (a.u.)
+ *   sigma   ~ HalfNormal(5)                      spread of single cells (a.u.)
+ *   theta_1 ~ Normal(theta,            tau)      days
+ *   theta_2 ~ Normal(theta_1[index_1], tau)      batches
+ *   theta_3 ~ Normal(theta_2[index_2], tau)      colonies
+ *   y       ~ Normal(theta_3[index_3], sigma)    single cells
  *
  * a.u.: arbitrary units of fluorescence, the unit of y.
  *
@@ -23,7 +24,7 @@ data {
   array[J_2] int<lower=1, upper=J_1> index_1;       // the day of each batch
   array[J_3] int<lower=1, upper=J_2> index_2;       // the batch of each colony
   array[N] int<lower=1, upper=J_3> index_3;         // the colony of each cell
-  vector[N] y;                                      // fluorescence of each cell (a.u.)
+  vector[N] y;                                      // fluorescence (a.u.)
 }
 
 parameters {
@@ -37,7 +38,7 @@ parameters {
 
 model {
   theta ~ normal(10, 3);
-  tau ~ normal(0, 5);                               // half-normal: tau is declared positive
+  tau ~ normal(0, 5);                               // half-normal, as tau > 0
   sigma ~ normal(0, 5);
 
   theta_1 ~ normal(theta, tau);

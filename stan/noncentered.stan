@@ -1,9 +1,9 @@
 /*
- * The same model as centered.stan, noncentered: the sampler moves in standardised
- * offsets, and the nodes are computed from them.
+ * The same model as centered.stan, noncentered: the sampler moves in
+ * standardised offsets, and the nodes are computed from them.
  *
  *   theta ~ Normal(10, 3),  tau ~ HalfNormal(5),  sigma ~ HalfNormal(5)
- *   theta_k_tilde ~ Normal(0, 1)                     k = 1 days, 2 batches, 3 colonies
+ *   theta_k_tilde ~ Normal(0, 1)             k = 1 days, 2 batches, 3 colonies
  *   theta_1 = theta            + tau theta_1_tilde
  *   theta_2 = theta_1[index_1] + tau theta_2_tilde
  *   theta_3 = theta_2[index_2] + tau theta_3_tilde
@@ -24,7 +24,7 @@ data {
   array[J_2] int<lower=1, upper=J_1> index_1;       // the day of each batch
   array[J_3] int<lower=1, upper=J_2> index_2;       // the batch of each colony
   array[N] int<lower=1, upper=J_3> index_3;         // the colony of each cell
-  vector[N] y;                                      // fluorescence of each cell (a.u.)
+  vector[N] y;                                      // fluorescence (a.u.)
 }
 
 parameters {
@@ -44,7 +44,7 @@ transformed parameters {
 
 model {
   theta ~ normal(10, 3);
-  tau ~ normal(0, 5);                               // half-normal: tau is declared positive
+  tau ~ normal(0, 5);                               // half-normal, as tau > 0
   sigma ~ normal(0, 5);
 
   theta_1_tilde ~ std_normal();

@@ -9,6 +9,7 @@ import pytest
 
 from tools.notebooks import LESSONS
 from tools.tables import bench_trees, centering, seeds
+from tools.tables.stamp import statements
 
 TABLES = {table.file.stem: table for table in [*seeds.TABLES, *centering.TABLES]}
 SEED = 7
@@ -21,6 +22,14 @@ def test_table_is_whole_and_of_the_programs_as_they_are(table):
     assert frame["origin"].unique().to_list() == [table.stamp()], "run `make seeds`"
     assert frame.select(frame.columns[: len(table.settings[0])]).rows() == table.settings
     assert frame.null_count().sum_horizontal().item() == 0
+
+
+@pytest.mark.parametrize(("text", "same"), [("x ~ normal(0, 1);", True), ("x ~ normal(0, 2);", False)])
+def test_stamp_is_of_statements_not_of_comments_or_lines(tmp_path, text, same):
+    commented, program = tmp_path / "commented.stan", tmp_path / "program.stan"
+    commented.write_text("x ~ normal(0,  // the mean\n  /* and\n the sd */ 1);")
+    program.write_text(text)
+    assert (statements(commented) == statements(program)) == same
 
 
 @pytest.fixture(autouse=True)

@@ -25,7 +25,7 @@ import polars as pl
 import helpers
 from helpers.data import LEVELS
 from helpers.plots import COLORS
-from tools.tables.stamp import LESSONS, stamp
+from tools.tables.stamp import LESSONS, stamp, statements
 
 TABLE = LESSONS / "data" / "bench.csv"
 THETA, TAU, SIGMA = 10, 0.5, 1  # of the simulated trees (a.u.)
@@ -59,9 +59,7 @@ def origin() -> str:
     programs = [*dict.fromkeys(name for name, _ in PROGRAMS.values() if name != "not rescaled")]
     files = [helpers.stan_file(name) for name in programs]
     files.append(helpers.stan_file("tree").with_suffix(".stanfunctions"))
-    comments = re.compile(r"//[^\n]*|/\*.*?\*/|\s+", re.DOTALL)
-    texts = [comments.sub(" ", path.read_text("utf-8")) for path in files]
-    return stamp(*texts, DESIGNS, THETA, TAU, WELL_MEASURED, SIGMA, PROGRAMS, CHAINS, SLOW)
+    return stamp(*map(statements, files), DESIGNS, THETA, TAU, WELL_MEASURED, SIGMA, PROGRAMS, CHAINS, SLOW)
 
 
 def not_rescaled() -> Path:

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 import helpers
+from tools.tables.stamp import statements
 
 TABLE = Path(__file__).parents[2] / "lessons" / "data" / "calibration.parquet"
 data, _ = helpers.stan_data(helpers.measurements(), helpers.LEVELS, "y")
@@ -53,7 +54,7 @@ DIGITS = {"truth": 4, "mean": 4, "sd": 3, "z_score": 4, "shrinkage": 4, "ess": 3
 def origin() -> str:
     """Hash of what the table is computed from: the programs, the simulation and the settings."""
     files = [helpers.stan_file(program) for program in sorted({program for program, _, _ in RUNS.values()})]
-    parts = [path.read_text("utf-8") for path in (*files, files[0].with_suffix(".stanfunctions"))]
+    parts = [statements(path) for path in (*files, files[0].with_suffix(".stanfunctions"))]
     parts += [inspect.getsource(imagine), *map(str, data.items()), str(SEED)]
     parts += [
         f"{name} {p} {getattr(simulate, 'keywords', {})} {n}" for name, (p, simulate, n) in RUNS.items()

@@ -16,7 +16,7 @@ import xarray as xr
 
 import helpers
 from tools.tables import seeds
-from tools.tables.stamp import LESSONS, Table
+from tools.tables.stamp import LESSONS, Table, statements
 
 GROUPS = 20
 SIZES = [1, 2, 4, 8, 16, 32, 64]  # measurements in each group
@@ -76,7 +76,7 @@ def described(name: str, row: Callable, settings: list[tuple], data: Callable, p
 
     def parts() -> list:
         program = helpers.stan_file("tree")
-        texts = [path.read_text("utf-8") for path in (program, program.with_suffix(".stanfunctions"))]
+        texts = [statements(path) for path in (program, program.with_suffix(".stanfunctions"))]
         return [*texts, *helpers.tree_data(data(), prior).items(), GROUPS, seeds.BELOW, settings]
 
     return Table(LESSONS / "data" / name, row, settings, parts)

@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 
 import helpers
 from helpers.plots import COLORS, FUNNEL
-from tools.tables.stamp import LESSONS, stamp
+from tools.tables.stamp import LESSONS, stamp, statements
 
 PICTURE = LESSONS / "figures" / "funnel.png"
 SEED = 11
@@ -20,8 +20,8 @@ RUNS = {"centered": {}, "noncentered": {"adapt_delta": 0.99}}
 
 def origin() -> str:
     """Stamp what the picture is drawn from: this file, our cells and the two programs."""
-    sources = [Path(__file__), *(helpers.stan_file(name) for name in RUNS)]
-    return stamp(*[path.read_text("utf-8") for path in sources], helpers.measurements().write_csv())
+    texts = [Path(__file__).read_text("utf-8"), *(statements(helpers.stan_file(name)) for name in RUNS)]
+    return stamp(*texts, helpers.measurements().write_csv())
 
 
 def draw() -> None:

@@ -5,6 +5,7 @@ A test stamps the programs, the data and the settings as they are now, and says 
 
 import hashlib
 import os
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,11 +14,17 @@ from pathlib import Path
 import polars as pl
 
 LESSONS = Path(__file__).parents[2] / "lessons"
+COMMENTS_AND_SPACE = re.compile(r"(?://[^\n]*|/\*.*?\*/|\s)+", re.DOTALL)
 
 
 def stamp(*parts: object) -> str:
     """Hash what a table or a picture is made from: texts of programs, data, settings."""
     return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()[:16]
+
+
+def statements(program: Path) -> str:
+    """Read a Stan program without what changes no result: its comments, and where its lines end."""
+    return COMMENTS_AND_SPACE.sub(" ", program.read_text("utf-8"))
 
 
 @dataclass(frozen=True)
