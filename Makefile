@@ -48,6 +48,8 @@ lab: setup ## learn: open JupyterLab on the first lesson (LAB="--no-browser --po
 	@$(if $(IS_ROOT),$(if $(filter --allow-root,$(AS_ROOT) $(LAB)),,echo 'lab: JupyterLab does not run as root: be another user, or add --allow-root, as in `make lab LAB="--allow-root"`' >&2; exit 1))
 	JUPYTER_CONFIG_PATH="$$PWD/tools/jupyter" $(BIN)/jupyter lab --LabApp.default_url=/lab/tree/lessons/01-data-generation.md $(AS_ROOT) $(LAB)
 
+# From here on the handout has nothing but `clean`.
+#
 # SOLUTIONS=no: a book for students, before they have handed in
 export SOLUTIONS ?= yes
 $(if $(filter yes no,$(SOLUTIONS)),,$(error SOLUTIONS is yes or no, not '$(SOLUTIONS)'))

@@ -28,11 +28,12 @@ tools/__init__.py tools/compile.py tools/install.py tools/machine.py tools/packa
 tools/jupyter/**/*.*
 book/pages/beyond.md book/pages/glossary.md book/pages/inputs.md book/pages/notation.md
 book/pages/notebook-service.md book/pages/references.md book/pages/troubleshooting.md
+book/static/cluster.svg book/static/dashboard.png
 helpers/**/*.py helpers/**/*.js helpers/*.csv lessons/data/* lessons/figures/*
 stan/*.stan stan/*.stanfunctions
 """
-# Targets of the Makefile that need what students do not get: `make` does not list them
-UNLISTED = re.compile(rb"^((?!help|setup|lab|clean)[a-z-]+:.*?) ## .*$", re.MULTILINE)
+# Where in the Makefile begins what students do not get, but for ``clean``
+LEFT_OUT = b"# From here on"
 README = """# Hierarchical models in Stan, from Python
 
 You need Linux or macOS (on Windows, WSL), Python 3.12 or newer, `make` and a C++ compiler. Then
@@ -53,13 +54,21 @@ REMEDY = {
 }
 
 
+def for_students(makefile: bytes) -> bytes:
+    """Take out of the Makefile what students do not get; `make` then says so of these targets."""
+    begin, end = makefile.index(LEFT_OUT), makefile.index(b"clean: ")
+    targets = b" ".join(re.findall(rb"^([a-z-]+):.*## ", makefile[begin:end], re.MULTILINE))
+    says_so = b"\t@echo 'make $@: not in the handout; `make` lists what is' >&2; exit 1\n"
+    return makefile[:begin] + makefile[end:] + b"\n" + targets + b":\n" + says_so
+
+
 def contents(course: Path = COURSE) -> dict[str, bytes]:
     """Collect the files of the handout, by their paths in it."""
     files = {"README.md": README.encode()}
     for pattern in KEPT.split():
         for path in sorted(course.glob(pattern)):
             files[path.relative_to(course).as_posix()] = path.read_bytes()
-    files["Makefile"] = UNLISTED.sub(rb"\1", files["Makefile"])
+    files["Makefile"] = for_students(files["Makefile"])
     for lesson in sorted(course.glob("lessons/*.md")):
         text = without_solutions(lesson.read_text("utf-8"))
         files[f"lessons/{lesson.name}"] = text.encode()

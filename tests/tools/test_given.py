@@ -74,7 +74,7 @@ def kept(tmp_path):
     for name, text in {
         "lessons/01-a.md": LESSON,
         "stan/a.stan": "// a\n",
-        "Makefile": "",
+        "Makefile": (COURSE / "Makefile").read_text(),
         "b.py": "",
     }.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -161,6 +161,8 @@ def test_the_handout_has_whatever_its_commands_need(given):
     subprocess.run(["make", "--dry-run", "lab"], cwd=handout, check=True, capture_output=True)
     listed = subprocess.run(["make", "-s"], cwd=handout, check=True, capture_output=True, text=True).stdout
     assert re.findall(r"^  ([a-z-]+) ", listed, re.MULTILINE) == ["help", "setup", "lab", "clean"]
+    done = subprocess.run(["make", "book"], cwd=handout, capture_output=True, text=True)
+    assert done.stderr.startswith("make book: not in the handout; `make` lists what is\n")
     tracked = ["git", "ls-files", "helpers", "stan", ".python-version", "requirements.txt", "LICENSE"]
     tracked = subprocess.run(tracked, cwd=COURSE, check=True, capture_output=True, text=True).stdout.split()
     needed = ["tools/jupyter/jupyter_server_config.py", *(name for name in tracked if name[-3:] != ".md")]
