@@ -50,6 +50,7 @@ def sampling(name: str) -> Iterator[Callable[[int, str, int], None]]:
 
     try:
         yield read
+        number, share = 1, {"all": 1}  # CmdStan's last lines come after its end, and not to `read`
     finally:
         if last is not None:
             say(int(time.monotonic() - start), end="\n")
