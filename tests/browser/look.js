@@ -41,11 +41,13 @@ function settled() {
   );
 }
 
-// Does every figure have the width of its column, or less? Grids need not: they scroll.
-const fitted = () =>
-  [...document.querySelectorAll("[data-root-id] > :not(.bk-GridPlot)")].every(
-    (el) => el.offsetWidth <= el.parentElement.parentElement.clientWidth,
-  );
+// Figures wider than their column, and the panels of such
+const wideFigures = () =>
+  [...document.querySelectorAll("[data-root-id] > *")].flatMap((root) => {
+    const edge = root.parentElement.parentElement.getBoundingClientRect().right + 1;
+    return [root, ...root.shadowRoot.querySelectorAll("*")].filter((el) => el.getBoundingClientRect().right > edge);
+  });
+const fitted = () => wideFigures().length === 0;
 
 // ---- formulas
 
@@ -156,6 +158,21 @@ const hanging = () =>
       (el) => visible(el) && !el.closest("svg") && el.getBoundingClientRect().right > innerWidth + 1 && !scrolls(el),
     )
     .map((el) => name(el));
+// what its own box hides, without a way to scroll to it
+const cutOff = () =>
+  [...document.querySelectorAll("article :is(pre, table, img, mjx-container, [data-root-id] > *)")]
+    .filter((el) => {
+      const edge = el.getBoundingClientRect().right - 1;
+      const hides = (box) => /hidden|clip/.test(getComputedStyle(box).overflowX);
+      for (let box = el.parentElement; visible(el) && box.localName !== "article"; box = box.parentElement)
+        if (hides(box) && box.getBoundingClientRect().right < edge) return true;
+      return hides(el) && el.scrollWidth > el.clientWidth + 1;
+    })
+    .map(label);
+const scrollingCode = () =>
+  [...document.querySelectorAll("article pre")]
+    .filter((el) => visible(el) && el.scrollWidth > el.clientWidth + 1)
+    .map(label);
 
 // ---- figures
 
@@ -184,6 +201,15 @@ function plain(value) {
   if (Array.isArray(value)) return value.map(plain);
   if (value?.constructor !== Object) return value;
   return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, plain(one)]));
+}
+// how far the circles of the first tree are from each other, in pixels
+function gapsInTree() {
+  const tree = models().find((one) => one.tags.includes("tree"));
+  const { x_scale, y_scale } = Bokeh.index.find_one(tree).frame;
+  const groups = tree.renderers.find(({ glyph }) => glyph.fill_alpha?.value === 0.35);
+  const column = (place) => groups.data_source.data[groups.glyph[place].field];
+  const [x, y] = [x_scale.v_compute(column("x")), y_scale.v_compute(column("y"))];
+  return Array.from(x).flatMap((a, i) => Array.from(x.slice(0, i), (b, j) => Math.hypot(a - b, y[i] - y[j])));
 }
 const get = (name, item) => plain(model(name)[item]);
 const root = (name) => Bokeh.documents.flatMap((doc) => doc.roots()).find((one) => one.references().has(model(name)));
@@ -231,8 +257,22 @@ function all() {
     cards: cards(),
     unreachable: unreachable(),
     width: Math.max(folded, document.documentElement.scrollWidth) - innerWidth,
-    hanging: hanging(),
+    hanging: [...hanging(), ...cutOff(), ...wideFigures().map(label)],
+    scrolling: scrollingCode(),
   };
 }
 
-globalThis.look = { settled, fitted, all, painted, showData, get, handle, rootOf, beginWalk, hasLeft, notReached };
+globalThis.look = {
+  settled,
+  fitted,
+  all,
+  painted,
+  showData,
+  get,
+  gapsInTree,
+  handle,
+  rootOf,
+  beginWalk,
+  hasLeft,
+  notReached,
+};

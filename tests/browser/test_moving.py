@@ -39,6 +39,18 @@ def test_arrow_keys_move_the_sliders_and_the_picture(figure):
         assert changed(picture, moved) > 50
 
 
+def test_sliders_tell_their_names_and_their_values_as_written(figure):
+    name, page = figure
+    tree = page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")["nodes"]
+    heard = {node["name"]["value"] for node in tree if node.get("role", {}).get("value") == "slider"}
+    for slider in FIGURES[name]:
+        handle = page.evaluate_handle(f"look.handle('{name}.{slider}')").as_element()
+        assert page.evaluate(f"look.get('{name}.{slider}', 'title')") in heard
+        handle.press("ArrowRight")
+        page.evaluate("look.painted()")
+        assert handle.get_attribute("aria-valuetext") == handle.query_selector(".noUi-tooltip").inner_text()
+
+
 def test_the_tab_key_walks_through_the_figure_and_out_of_it(figure):
     name, page = figure
     page.evaluate("slider => look.beginWalk(slider)", f"{name}.{next(iter(FIGURES[name]))}")

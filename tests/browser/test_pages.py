@@ -31,7 +31,7 @@ def test_a_page_opens_and_can_be_read(opened, book, site, screenshots, name, loo
     wrong = {"errors": log.errors, "asked beyond the book": log.beyond(f"{home}/"), "faint": found["faint"]}
     wrong |= {"hangs out": found["hanging"], "pixels wider than the window": max(0, found["width"] - 1)}
     if look == "light":
-        wrong |= on_a_screen(found) | of_figures(page, source(book, name))
+        wrong |= on_a_screen(found) | of_figures(page, source(book, name)) | {"code": found["scrolling"]}
     if look == "dark":
         wrong["figures on a dark card"] = [card for card in found["cards"] if card <= 0.8]
     assert {what: some for what, some in wrong.items() if some} == {}
@@ -82,6 +82,35 @@ def test_figures_are_drawn_if_their_scripts_come_slowly(opened, book, site):
     roots = page.locator("[data-root-id]")
     assert roots.count() > 0
     assert all(root.locator(".bk-Figure").count() for root in roots.all())
+
+
+def test_on_a_phone_what_scrolls_fades_until_its_end_is_seen(opened):
+    page, _ = opened("lessons/08-integrating-out.html", "phone")
+    formulas = page.locator("mjx-container[display=true].more-right")
+    assert formulas.count() > 0
+    formulas.first.evaluate("formula => { globalThis.formula = formula; formula.scrollLeft = 10_000; }")
+    page.wait_for_function("!formula.classList.contains('more-right')", timeout=PATIENCE)
+
+
+def test_on_a_phone_no_circles_of_the_first_tree_overlap(opened):
+    page, _ = opened("lessons/01-data-generation.html", "phone")
+    gaps = page.evaluate("look.gapsInTree()")
+    assert len(gaps) > 300
+    assert min(gaps) > 20
+
+
+def test_on_paper_all_is_unfolded_and_no_figure_is_cut(opened):
+    page, _ = opened("lessons/02-centered-model.html")
+    folded = "document.querySelectorAll('article details:not([open])').length"
+    before = page.evaluate(folded)
+    page.evaluate(f"addEventListener('beforeprint', () => {{ globalThis.onPaper = {folded}; }})")
+    page.pdf()
+    assert before > 20
+    assert (page.evaluate("onPaper"), page.evaluate(folded)) == (0, before)
+    page.emulate_media(media="print")
+    whole = "cells => cells.map((cell) => getComputedStyle(cell).breakInside)"
+    figures = page.locator(".cell_output:has([data-root-id])")
+    assert set(figures.evaluate_all(whole)) == {"avoid"}
 
 
 def test_the_network_is_off_while_we_look_and_there_are_formulas(opened, site):
