@@ -12,9 +12,11 @@ from network import watch_network
 from texts import COURSE, checks
 
 from helpers.diagnostics import E_BFMI, ESS, R_HAT
-from tools.notebooks import ANSWER, CHECKED, LESSONS, read_lesson, run
+from tools.claims import CLAIMS
+from tools.notebooks import ANSWER, CHECKED, LESSONS, SOLUTIONS, read_lesson, run
 from tools.review import questions
 
+WIDTH, FOLDED = 79, 77  # characters of code that the book shows in a line, and in what it folds
 by_lesson = pytest.mark.parametrize("lesson", sorted(LESSONS.glob("*.md")), ids=lambda path: path.stem)
 
 
@@ -90,10 +92,33 @@ def test_quick_questions_have_one_right_option_each(lesson):
             assert answer.startswith({"right": "**Yes.** ", "wrong": "**No.** "}[kind]), answer
 
 
+def too_long(code, longest):
+    return [line for line in code.splitlines() if len(line) > longest]
+
+
 @by_lesson
-def test_lesson_fits_the_page_and_is_in_the_book_and_the_readme(lesson):
-    code = [cell.source for cell in read_lesson(lesson).cells if cell.cell_type == "code"]
-    assert [line for line in "\n".join(code).splitlines() if len(line) > 92] == []
+def test_code_of_cells_and_solutions_fits_the_page(lesson):
+    found = []
+    for cell in read_lesson(lesson).cells:
+        if cell.cell_type == "code":
+            found += too_long(cell.source, FOLDED if CLAIMS in cell.metadata.get("tags", []) else WIDTH)
+            continue
+        text = f"{cell.source}\n"
+        for part, longest in ("".join(SOLUTIONS.findall(text)), FOLDED), (SOLUTIONS.sub("", text), WIDTH):
+            for code in re.findall(r"^```(?:python|stan)\n(.*?)^```", part, re.MULTILINE | re.DOTALL):
+                found += too_long(code, longest)
+    assert found == [], f"longer than {WIDTH} characters, or {FOLDED} in a check or a solution: break them"
+
+
+def test_programs_in_stan_fit_the_page_that_shows_them():
+    programs = sorted((COURSE / "stan").glob("*.stan*"))
+    assert programs
+    long = {path.name: lines for path in programs if (lines := too_long(path.read_text("utf-8"), WIDTH))}
+    assert long == {}, f"longer than {WIDTH} characters: break them"
+
+
+@by_lesson
+def test_lesson_is_in_the_book_and_in_the_readme(lesson):
     assert f"lessons/{lesson.stem}" in (COURSE / "_toc.yml").read_text()
     assert f"lessons/{lesson.name}" in (COURSE / "README.md").read_text()
 
