@@ -25,6 +25,8 @@ def test_a_page_opens_and_can_be_read(opened, book, site, screenshots, name, loo
     home = site if look == "dark" else book.as_uri()  # the others from the files on the disk
     page, log = opened(f"{name}.html", look, home)
     page.screenshot(path=screenshots / f"{name.replace('/', '-')}-{look}.png", full_page=True)
+    if look == "light":
+        page.set_viewport_size({"width": 1300, "height": 900})  # from where on 79 characters of code fit
     found = page.evaluate("look.all()")
     assert len(log.requests) > 5
     assert look in ("phone", found["theme"])
