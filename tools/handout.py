@@ -42,8 +42,8 @@ You need Linux or macOS (on Windows, WSL), Python 3.12 or newer, `make` and a C+
 
 sets everything up, which takes some minutes the first time, and opens JupyterLab on
 [lesson 1](lessons/01-data-generation.md). Work through `lessons/` in order: run the cells, guess before you
-look, and let `helpers.check` tell you whether an answer holds. Copy a program of
-`stan/` beside the lesson before you edit it. If something goes wrong, [this page](book/pages/troubleshooting.md) says what to do.
+look, and let `helpers.check` tell you whether an answer holds. Copy a program of `stan/` beside the lesson
+before you edit it. If something goes wrong, [this page](book/pages/troubleshooting.md) says what to do.
 
 If you can install nothing, [two cells](book/pages/notebook-service.md) bring the course to a notebook
 service, such as Google Colab.
@@ -68,9 +68,8 @@ def contents(course: Path = COURSE) -> dict[str, bytes]:
     for pattern in KEPT.split():
         for path in sorted(course.glob(pattern)):
             files[path.relative_to(course).as_posix()] = path.read_bytes()
-    for path in sorted(
-        course.glob("stan/*.stan*")
-    ):  # what helpers.check compares with, and tells how to get back
+    # helpers.check compares with the originals, and tells how to get them back
+    for path in sorted(course.glob("stan/*.stan*")):
         files[f"stan/original/{path.name}"] = path.read_bytes()
     files["Makefile"] = for_students(files["Makefile"])
     for lesson in sorted(course.glob("lessons/*.md")):
@@ -120,7 +119,9 @@ def choose(what: str, take: str = "", course: Path = COURSE) -> dict[str, bytes]
         return last
     changed = [name for name in here.keys() | last.keys() if here.get(name) != last.get(name)]
     # Answers are in lessons and programs; notebooks are made from the texts.
-    edited = sorted(name for name in changed if re.match(r"(lessons|stan)/.*(?<!\.ipynb)$", name))
+    edited = sorted(
+        name for name in changed if re.match(r"(lessons/|stan/(?!original)).*(?<!\.ipynb)$", name)
+    )
     if edited:
         raise SystemExit(f"{what}: not as in the last commit: {', '.join(edited)}: {REMEDY[what]}")
     return here
