@@ -35,7 +35,7 @@ def check() -> None:
             data, _ = helpers.stan_data(helpers.measurements(), helpers.LEVELS, "y")
         below = helpers.exact_posterior(data).cdf("tau", seeds.BELOW)
     except (ValueError, TypeError, pl.exceptions.PolarsError) as error:
-        raise SystemExit(f"helpers/measurements.csv: {str(error).splitlines()[0]}") from None
+        raise SystemExit(f"cannot use helpers/measurements.csv: {str(error).splitlines()[0]}") from None
     for remark in remarks:
         print(f"is this as you mean it? {remark.message}")
     if not 0.05 < below < 0.6:

@@ -71,21 +71,26 @@ def weight_row(weight: float, seed: int) -> dict:
     return {"weight": weight, "seed": seed} | {k: v for k, v in seen.items() if k not in left_out}
 
 
-def described(name: str, row: Callable, settings: list[tuple], data: Callable, prior: dict) -> Table:
+def described(name: str, row: Callable, settings: list[tuple], data: Callable) -> Table:
     """Describe a table by an example of its data."""
 
     def parts() -> list:
         program = helpers.stan_file("tree")
         texts = [statements(path) for path in (program, program.with_suffix(".stanfunctions"))]
-        return [*texts, *helpers.tree_data(data(), prior).items(), GROUPS, seeds.BELOW, settings]
+        return [*texts, *data().items(), GROUPS, seeds.BELOW, settings]
 
     return Table(LESSONS / "data" / name, row, settings, parts)
 
 
+def cells() -> dict:
+    """Make the dictionary of our cells for `tree`."""
+    return helpers.tree_data(seeds.cells(), helpers.PRIOR)
+
+
 MAP = list(product(SIZES, RATIOS, DATA_SETS))
 TABLES = [
-    described("centering.csv", map_row, MAP, lambda: groups(2, 0.4, 1), PRIOR),
-    described("weights.csv", weight_row, list(product(WEIGHTS, SEEDS)), seeds.cells, helpers.PRIOR),
+    described("centering.csv", map_row, MAP, lambda: helpers.tree_data(groups(2, 0.4, 1), PRIOR)),
+    described("weights.csv", weight_row, list(product(WEIGHTS, SEEDS)), cells),
 ]
 
 
