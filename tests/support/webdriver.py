@@ -23,7 +23,7 @@ ASYNC = """const done = arguments[arguments.length - 1];
 
 def find(program: str, package: str) -> str:
     """Find a program, or skip the test and name the package that brings it."""
-    path = shutil.which(program)
+    path = shutil.which(program) or shutil.which(program.removesuffix("-esr"))
     if not path:
         pytest.skip(f"no {program}: pages are not tried in it; `apt-get install {package}`")
     return path
