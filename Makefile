@@ -9,7 +9,7 @@ BIN := .venv/bin
 unexport MAKEFLAGS MFLAGS
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab book wasm handout pictures publish lint test test-all newest browser review class claims notebooks seeds calibration cover bench future floor audit lock clean FORCE
+.PHONY: help setup lab book wasm handout pictures publish own-data lint test test-all newest browser review class claims notebooks seeds calibration cover bench future floor audit lock clean FORCE
 
 help: ## learn: list the targets
 	@for group in learn teach contribute maintain; do \
@@ -83,6 +83,9 @@ _build/.done: _build/.executed _toc.yml _config.yml README.md CONTRIBUTING.md LI
 
 handout: .venv/.ready ## teach: pack what students get, lessons without solutions and all they need: _build/handout.zip
 	@$(BIN)/python -m tools.handout handout
+
+own-data: setup ## teach: put your own measurements (helpers/measurements.csv) into programs, tables and lessons
+	@$(BIN)/python -m tools.own_data
 
 pictures: setup ## teach: draw eight pictures to project, and a sheet to print: _build/pictures (takes Chromium)
 	@$(BIN)/python -m tools.pictures
