@@ -169,8 +169,9 @@ const cutOff = () =>
       return hides(el) && el.scrollWidth > el.clientWidth + 1;
     })
     .map(label);
+// code of lessons that is wider than its cell, or than its solution
 const scrollingCode = () =>
-  [...document.querySelectorAll("article pre")]
+  [...document.querySelectorAll("article :is(.cell, details) pre")]
     .filter((el) => visible(el) && el.scrollWidth > el.clientWidth + 1)
     .map(label);
 
