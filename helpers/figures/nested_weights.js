@@ -43,5 +43,5 @@ weight.forEach((w, leaf) => {
 });
 const [, name] = node.options[at];
 text.text =
-  `Given τ, ${name} has the mean ${mean.toFixed(2)} a.u. ` +
-  `Its own cells average ${(total / cells).toFixed(2)} a.u.`;
+  `Given τ, ${name} has the mean ${mean.toFixed(2)} ${unit} ` +
+  `Its own cells average ${(total / cells).toFixed(2)} ${unit}`;

@@ -38,7 +38,7 @@ from helpers.exact.passes import Tree
 from helpers.figures.parts import panel, script, source, tau_grid, tau_slider, words, wrap
 from helpers.inputs import column_names
 from helpers.plots import COLORS, GREY, PALE
-from helpers.priors import read_prior
+from helpers.priors import UNIT, read_prior
 from helpers.tree_plot import tree_layout
 
 DISC = 36  # diameter in pixels of a leaf that has all the weight
@@ -126,8 +126,8 @@ def nested(
     nodes = source("nested.nodes", placed)
     ring = source("nested.ring", {name: [placed[name][first]] for name in ("x", "y")})
     (prior_mean, _), _, _ = read_prior(prior, 1)
-    said = f"Given τ, {options[first][1]} has the mean {weight @ np.r_[own, prior_mean]:.2f} a.u. "
-    said += f"Its own cells average {own[first - len(level)]:.2f} a.u."
+    said = f"Given τ, {options[first][1]} has the mean {weight @ np.r_[own, prior_mean]:.2f} {UNIT} "
+    said += f"Its own cells average {own[first - len(level)]:.2f} {UNIT}"
     # as plain text: a label may hold what HTML would take for its own
     text = words(said, "nested.text", render_as_text=True)
     slider, node = _controls(tau, start, options, options[first][0], nodes)
@@ -135,7 +135,7 @@ def nested(
         __file__, [(slider, "value"), (node, "value")],
         node=node, slider=slider, nodes=nodes, ring=ring, leaves=leaves, totals=totals, text=text,
         table=table.astype(np.float32), kin=kin.tolist(), level=level.tolist(), prior_mean=prior_mean,
-        disc=DISC,
+        disc=DISC, unit=UNIT,
     )  # fmt: skip
     drawn = _draw_tree(nodes, ring, leaves, levels), _draw_bars(totals)
     return bokeh.layouts.column(wrap(node, slider), text, *drawn, sizing_mode="stretch_width")

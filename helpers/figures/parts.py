@@ -7,6 +7,8 @@ import bokeh.models
 import bokeh.plotting
 import numpy as np
 
+from helpers.priors import UNIT
+
 
 def panel(height: int = 340, **options) -> bokeh.plotting.figure:
     """Make a panel without a toolbar, from 280 to 400 pixels wide; `options` are those of a bokeh figure."""
@@ -69,4 +71,4 @@ def tau_grid(median: float, per_decade: int) -> tuple[np.ndarray, int]:
 def tau_slider(tau: np.ndarray, start: int, name: str) -> bokeh.models.Slider:
     """Make a slider over the places of an array of τ, from 0, that shows τ itself to two digits."""
     shown = "return String(Number(tau[Math.round(tick)].toPrecision(2)))"
-    return slider("τ (a.u.)", name, 0, len(tau) - 1, 1, start, shown, tau=tau.tolist())
+    return slider(f"τ ({UNIT})", name, 0, len(tau) - 1, 1, start, shown, tau=tau.tolist())

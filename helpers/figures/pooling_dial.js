@@ -11,4 +11,4 @@ colonies.data = { own, n, number, size, color, mean, sd, low: reach(-1), high: r
 
 below.data = { tau: tau.slice(0, at + 1), density: density.slice(0, at + 1), cdf: cdf.slice(0, at + 1) };
 now.data = { tau: [tau[at]], density: [density[at]] };
-text.text = `With probability ${cdf[at].toFixed(3)}, τ is smaller than ${Number(tau[at].toPrecision(2))} a.u.`;
+text.text = `With probability ${cdf[at].toFixed(3)}, τ is smaller than ${Number(tau[at].toPrecision(2))} ${unit}`;

@@ -30,6 +30,7 @@ from helpers.exact import exact_posterior
 from helpers.exact.passes import Tree
 from helpers.figures.parts import panel, script, source, tau_grid, tau_slider, words, wrap
 from helpers.plots import COLORS, GREY
+from helpers.priors import UNIT
 
 WIDTH = 1.6  # a bar reaches so many sds to either side: 89% of a normal distribution
 
@@ -73,7 +74,7 @@ def pooling(data: Mapping, prior: Mapping | None = None) -> bokeh.models.LayoutD
     script(
         __file__, [(slider, "value")],
         slider=slider, colonies=colonies, curve=line, below=below, now=mark, text=text,
-        means=mean.astype(np.float32), sds=sd.astype(np.float32), width=WIDTH,
+        means=mean.astype(np.float32), sds=sd.astype(np.float32), width=WIDTH, unit=UNIT,
     )  # fmt: skip
     return bokeh.layouts.column(slider, text, wrap(left, right), sizing_mode="stretch_width")
 
@@ -84,7 +85,7 @@ def _draw_leaves(colonies, bands: list, pooled: float, ends: list) -> bokeh.plot
     left = panel(
         height=90 + 20 * leaves,
         x_range=(min(ends) - margin, max(ends) + margin), y_range=(leaves + 0.7, 0.3),
-        x_axis_label="mean of the colony, given τ (a.u.)", y_axis_label="colony, numbered as in Stan",
+        x_axis_label=f"mean of the colony, given τ ({UNIT})", y_axis_label="colony, numbered as in Stan",
     )  # fmt: skip
     left.grid.visible = False
     left.yaxis.ticker = colonies.data["number"].tolist()
@@ -105,7 +106,7 @@ def _draw_curve(curve: dict, line, below, mark) -> bokeh.plotting.figure:
     """Draw the posterior of τ, and where the slider is."""
     tau = curve["tau"]
     right = panel(
-        height=300, x_axis_type="log", x_range=(tau[0] / 1.2, tau[-1] * 1.2), x_axis_label="τ (a.u.)",
+        height=300, x_axis_type="log", x_range=(tau[0] / 1.2, tau[-1] * 1.2), x_axis_label=f"τ ({UNIT})",
         y_range=(0, 1.1 * curve["density"].max()), y_axis_label="exact p(τ | data), per factor of ten",
     )  # fmt: skip
     right.xgrid.visible = False
@@ -135,4 +136,4 @@ def _leaves(data: Mapping, exact, tau: np.ndarray) -> tuple[dict, list, float, n
 
 def _words(tau: float, share: float) -> str:
     """Say what `pooling_dial.js` says, at the start."""
-    return f"With probability {share:.3f}, τ is smaller than {float(f'{tau:.2g}'):g} a.u."
+    return f"With probability {share:.3f}, τ is smaller than {float(f'{tau:.2g}'):g} {UNIT}"

@@ -35,6 +35,7 @@ import xarray as xr
 from helpers.exact import exact_posterior
 from helpers.figures.parts import panel, source, wrap
 from helpers.plots import COLORS, FUNNEL, GREY, darker
+from helpers.priors import UNIT
 from helpers.tree import draws, tree_data
 
 BELOW = 0.1  # P(τ < 0.1) tells whether the neck is there
@@ -103,13 +104,13 @@ def _draw(table: dict, chains: int) -> list[bokeh.plotting.figure]:
     offsets = {"offset": table.pop("offset"), "tau": table["tau"]}
     named = {"trace": trace, "draws": table, "offsets": offsets, "divergent": crosses}
     trace, table, offsets, crosses = (source(f"sampling.{name}", data) for name, data in named.items())
-    axes = {"y_axis_type": "log", "y_range": FUNNEL["tau"], "y_axis_label": "τ (a.u.)"}
+    axes = {"y_axis_type": "log", "y_range": FUNNEL["tau"], "y_axis_label": f"τ ({UNIT})"}
     across = {"x_range": bokeh.models.Range1d(0, length), "x_axis_label": "draw (on grey, up to 0: warm-up)"}
     top = panel(240, name="sampling.panel", max_width=814, **across, **axes)  # as wide as the two below it
     top.add_layout(bokeh.models.BoxAnnotation(right=0, fill_color=GREY, fill_alpha=0.25, line_color=None))
     top.multi_line("draw", "tau", color="color", source=trace, alpha=0.8)
     below = []
-    for x, label, dots in (("theta", "θ (a.u.)", table), ("offset", "θ₁[1] − θ (a.u.)", offsets)):
+    for x, label, dots in (("theta", f"θ ({UNIT})", table), ("offset", f"θ₁[1] − θ ({UNIT})", offsets)):
         below.append(p := panel(360, x_range=FUNNEL[x], x_axis_label=label, **axes))
         p.scatter(x, "tau", source=dots, size=4, color=COLORS[0], line_color=None, alpha=0.35)
         p.scatter(x, "tau", source=crosses, size=9, color=darker(COLORS[0]), marker="x", line_width=2)
