@@ -114,8 +114,10 @@
   function finishAll() {
     for (const element of document.querySelectorAll("[data-root-id]")) {
       const view = globalThis.Bokeh?.index?.get_by_id?.(element.dataset.rootId);
-      const room = element.parentElement.clientWidth;
-      if (view == null || room === 0 || drawn.has(element)) continue;
+      const card = getComputedStyle(element.parentElement); // in the dark theme it has a margin within
+      const within = Number.parseFloat(card.paddingLeft) + Number.parseFloat(card.paddingRight);
+      const room = element.parentElement.clientWidth - within;
+      if (view == null || room <= 0 || drawn.has(element)) continue;
       drawn.add(element);
       nameSliders(view.model);
       if (view.el.offsetWidth <= room) continue;

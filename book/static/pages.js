@@ -1,7 +1,8 @@
 // What pages do besides figures: they show where there is more to the right, and unfold themselves for paper.
 
 {
-  const SCROLLERS = "article :is(pre, .text_html:not(:has([data-root-id])), .pst-scrollable-table-container, mjx-container[display='true'])";
+  const SCROLLERS =
+    "article :is(pre, .text_html:not(:has([data-root-id])), .pst-scrollable-table-container, mjx-container[display='true'])";
 
   function hint(box) {
     box.classList.toggle("more-right", box.scrollLeft + box.clientWidth < box.scrollWidth - 2);

@@ -112,7 +112,7 @@ def opened(fresh, book, site):
         except Error as error:
             pytest.fail(f"{name}: {error.message}", pytrace=False)
         wait(page, "look.settled()", 20)
-        wait(page, "look.settled() && look.fitted()", 5)
+        wait(page, "look.settled() && look.fitted()", 30)
         return page, log
 
     return open_page
