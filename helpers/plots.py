@@ -72,7 +72,7 @@ def funnel(
     if not samples:
         raise ValueError("samples is empty: give at least one sampler, under its label")
     options = {"width": 370, "height": 380, "y_axis_type": "log", "y_range": FUNNEL["tau"]}
-    options |= {"tools": "pan,box_zoom,wheel_zoom,reset", "toolbar_location": "above"} | kwargs
+    options |= {"tools": "pan,box_zoom,wheel_zoom,reset,save", "toolbar_location": "above"} | kwargs
     axes = {"x_axis_label": f"θ ({UNIT})", "y_axis_label": f"τ ({UNIT})", "x_range": FUNNEL["theta"]}
     left = bokeh.plotting.figure(**axes | options)
     axes = {"x_axis_label": f"{_greek(node)} − {_greek(parent)} ({UNIT})", "x_range": FUNNEL["offset"]}
