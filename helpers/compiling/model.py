@@ -3,6 +3,7 @@
 import copy
 import errno
 import functools
+import json
 import os
 import re
 import shutil
@@ -29,6 +30,15 @@ class Model(cmdstanpy.CmdStanModel):
     def __init__(self, program: str, **options):
         super().__init__(**options)
         self.program, self.runset, self.read = program, None, None
+
+    def src_info(self):  # noqa: D102
+        try:
+            return super().src_info()
+        except (
+            json.JSONDecodeError
+        ) as error:  # Stan 2.27 writes remarks, as on N / 2, above what it was asked
+            start = error.doc.index("\n{")
+            return json.JSONDecoder().raw_decode(error.doc, start + 1)[0]
 
     @functools.wraps(cmdstanpy.CmdStanModel.sample)
     def sample(self, *args, show_progress=True, **options):  # noqa: D102

@@ -103,3 +103,9 @@ def test_a_run_that_stops_is_one_line_in_a_notebook(capfd):
     shell = InteractiveShell()
     shell.run_cell("import helpers; helpers.stan_model('centered').sample(seed=1)")
     assert capfd.readouterr().out.strip().count("\n") == 0
+
+
+def test_a_program_that_stan_has_a_remark_on_is_taken(quick, tmp_path):
+    source = tmp_path / "halved.stan"
+    source.write_text("data { int N; }\nparameters { real x; }\nmodel { x ~ normal(N / 2, 1); }\n")
+    assert list(helpers.stan_model(source).src_info()["parameters"]) == ["x"]
