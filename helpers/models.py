@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from filelock import FileLock
 
 from helpers.compiling.cache import find, own_folder, prune, store
 from helpers.compiling.compiler import Program, ask_stan, gather, run_make, temporary_folder
+from helpers.compiling.originals import edited
 from helpers.compiling.progress import compiling
 from helpers.inputs import short_repr
 
@@ -65,7 +67,8 @@ def stan_file(name: str | os.PathLike) -> Path:
     for folder in folders:
         if (folder / path).is_file():
             return folder / path
-    known = sorted({program.stem for folder in folders for program in folder.glob("*.stan")})
+    beside = {program.name for program in Path.cwd().glob("*.stan")}
+    known = sorted({program.stem for folder in folders for program in folder.glob("*.stan")} | beside)
     near = difflib.get_close_matches(path.stem.lower(), known, n=1)
     meant = f" (did you mean {near[0]!r}?)" if near else ""
     raise FileNotFoundError(f"no Stan program {str(name)!r}{meant}; there are {', '.join(known) or 'none'}")
@@ -157,6 +160,7 @@ def stan_model(name: str | os.PathLike, **options: Any) -> "cmdstanpy.CmdStanMod
     # a copy of a program may include what the original did
     program = gather(source, [*map(Path, named), source.parent, *_folders()])
     key = f"{program.name}-{_key(program, compiler, header)}"
+    _tell_of_edits(source)
     executable = find(key, program.name)
     if not executable:
         entry = own_folder() / key
@@ -169,6 +173,20 @@ def stan_model(name: str | os.PathLike, **options: Any) -> "cmdstanpy.CmdStanMod
         stanc_options=compiler.stanc_options,
         cpp_options=compiler.cpp_options,
     )
+
+
+def _tell_of_edits(source: Path) -> None:
+    """Say so if a program of the course is not the course's any more: lessons and checks build on it."""
+    if source.parent not in _folders():
+        return
+    names, command = edited(source.parent)
+    if source.name in names:
+        here = os.path.relpath(source)
+        print(
+            f"{here} was edited, and lessons build on it: `{command}` in a cell brings the course's back; "
+            "to try something, edit a copy beside the lesson",
+            file=sys.stderr,
+        )
 
 
 @functools.cache

@@ -66,7 +66,7 @@ def read_prior(prior: Mapping | None, taus: int) -> tuple[tuple[float, float], l
     tau = [tau] * taus if several is None else several
     if len(tau) != taus:
         raise ValueError(
-            f"prior of tau has length {len(tau)}: give one, or one per level with shared_tau=False"
+            f"prior of tau has length {len(tau)}: give its scale, or one per level with shared_tau=False"
         )
     return (float(theta[0]), float(theta[1])), tau, prior["sigma"]
 

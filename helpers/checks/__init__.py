@@ -83,7 +83,7 @@ def exercises() -> tuple[str, ...]:
     return tuple(sorted(CHECKS))
 
 
-def check(number: str, answer: Any) -> Verdict:
+def check(number: str, answer: Any, *more: Any) -> Verdict:
     """Say whether the answer to an exercise holds, or what to look at again.
 
     Parameters
@@ -92,6 +92,8 @@ def check(number: str, answer: Any) -> Verdict:
         Number of the exercise, as the lesson has it: ``"03.2"``.
     answer
         What the exercise asks for: a number, a table, a function, or the path of a Stan program.
+    *more
+        Nothing: an answer of several parts is one tuple.
 
     Returns
     -------
@@ -110,6 +112,8 @@ def check(number: str, answer: Any) -> Verdict:
         If the answer is a Stan program that does not compile.
     """
     try:
+        if more:
+            raise TypeError(f"the answer has {1 + len(more)} parts: put them into one pair of brackets")
         return _verdict(str(number), answer)
     except Exception as error:
         readers = _readers_frames(error.__traceback__)

@@ -18,7 +18,7 @@ def alike(answer) -> str:
     wanted = "the numbers 1, 2 and 3 in a list, that of the most similar pair first"
     order = answers.whole(answer, wanted).tolist()
     if sorted(order) != [1, 2, 3]:
-        raise answers.refuse(answer, wanted)
+        raise TypeError(f"the list is {order}: give 1, 2 and 3, each once, the most similar pair first")
     shared = {1: {"colony", "batch", "day"}, 2: {"batch", "day"}, 3: set()}
     right = sorted(shared, key=lambda pair: -len(shared[pair]))
     if order == right[::-1]:

@@ -124,7 +124,8 @@ def wrong_prior(answer) -> str:
     moved = programs.by_chain(samples, "theta").mean() - right.mean("theta")
     if abs(moved) < 0.1 * abs(exact.mean("theta") - right.mean("theta")):
         raise WrongAnswer(
-            "θ has hardly moved: both numbers of its prior have to change, the mean and the spread."
+            "θ has hardly moved. In the block model, both numbers of its prior have to change, the mean and "
+            "the spread; a comment does nothing. Was the file saved after the edit?"
         )
     for name in ("theta", "tau", "sigma"):
         if programs.distance(samples, name, exact.mean(name)) > programs.TOO_FAR:
@@ -165,7 +166,8 @@ def own_fit(answer) -> str:
     short = " Your lower end is far off: that is what lesson 3 is about." if ours[0] > 2 * low else ""
     return (
         f"89% interval of τ: {ours[0]:.2f} to {ours[1]:.2f} by your draws, {low:.2f} to {high:.2f} "
-        f"exactly.{short}"
+        f"exactly. (Checked with the priors that you gave; where data overrule a prior, others fit as well.)"
+        f"{short}"
     )
 
 

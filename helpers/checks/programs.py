@@ -2,7 +2,6 @@
 
 import logging
 import os
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import arviz_stats
 import numpy as np
 
 from helpers.checks import WrongAnswer, answers
+from helpers.compiling import originals
 from helpers.diagnostics import DISAGREE
 from helpers.models import stan_file, stan_model
 
@@ -46,7 +46,13 @@ def sample(program: str | os.PathLike, data: dict, **options):
         raise answers.refuse(program, "the path of your Stan program")
     if "\n" in str(program):
         raise TypeError("the answer is the text of a program: save it to a file, and give the path of that")
-    model = stan_model(Path(program))
+    source = stan_file(Path(program))
+    if source.parent.resolve() == stan_file("centered").parent.resolve():
+        raise WrongAnswer(
+            f"{source.name} in {os.path.relpath(source.parent)} is the course's own, which lessons use: "
+            "copy it beside this lesson, and edit the copy."
+        )
+    model = stan_model(source)
     logger = logging.getLogger("cmdstanpy")
     level = logger.level
     logger.setLevel(logging.CRITICAL)
@@ -62,8 +68,6 @@ def sample(program: str | os.PathLike, data: dict, **options):
 def edited(answer) -> str:
     """Say which programs of the course the reader has edited, of which the one in an answer may be a copy.
 
-    A handout has a second copy of each, in ``stan/original``, and a checkout has git.
-
     Parameters
     ----------
     answer
@@ -78,34 +82,14 @@ def edited(answer) -> str:
     if not isinstance(program, str | os.PathLike):
         return ""
     folder = stan_file("centered").parent
-    original, here = folder / "original", os.path.relpath(folder)
-    if original.is_dir():
-        command = f"cp {{}} {here}"
-        names = [kept.name for kept in sorted(original.iterdir()) if not _same(kept, folder / kept.name)]
-        sources = [f"{here}/original/{name}" for name in names]
-    else:
-        command, names = "git checkout {}", _changed_in_git(folder)
-        sources = [f"{here}/{name}" for name in names]
+    names, command = originals.edited(folder)
     if not names:
         return ""
     return (
-        f"Besides, programs of the course were edited in {here}: {', '.join(names)}. If yours is a copy of "
-        f"one, begin again from the course's: `!{command.format(' '.join(sources))}` in a cell brings it "
-        "back, without those edits."
+        f"Besides, programs of the course were edited in {os.path.relpath(folder)}: {', '.join(names)}. If "
+        f"yours is a copy of one, begin again from the course's: `{command}` in a cell brings it back, "
+        "without those edits."
     )
-
-
-def _same(kept: Path, path: Path) -> bool:
-    return path.is_file() and path.read_text("utf-8", "replace") == kept.read_text("utf-8", "replace")
-
-
-def _changed_in_git(folder: Path) -> list[str]:
-    """Names of files that are not as in the last commit; none where there is no git."""
-    command = ["git", "-C", folder, "diff", "--name-only", "--relative", "HEAD", "--", "."]
-    try:
-        return subprocess.run(command, capture_output=True, text=True).stdout.splitlines()
-    except OSError:  # git is not installed
-        return []
 
 
 def distance(samples, name: str, truth: float) -> float:

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import cmdstanpy
 
 from helpers.compiling.errors import RunError
 from helpers.compiling.progress import sampling
+from helpers.inputs import describe_type
 
 ROOM_FOR_DRAWS = 1_000_000  # bytes; with less, a fit that failed failed for want of room
 # Where CmdStan says why it stops. The last is the reason: those before are harmless notes of the warm-up.
@@ -34,14 +36,17 @@ class Model(cmdstanpy.CmdStanModel):
     def src_info(self):  # noqa: D102
         try:
             return super().src_info()
-        except (
-            json.JSONDecodeError
-        ) as error:  # Stan 2.27 writes remarks, as on N / 2, above what it was asked
+        except json.JSONDecodeError as error:  # Stan 2.27 puts remarks, as on N / 2, above the answer
             start = error.doc.index("\n{")
             return json.JSONDecoder().raw_decode(error.doc, start + 1)[0]
 
     @functools.wraps(cmdstanpy.CmdStanModel.sample)
     def sample(self, *args, show_progress=True, **options):  # noqa: D102
+        data = args[0] if args else options.get("data")
+        if not isinstance(data, Mapping | str | os.PathLike | None):
+            raise TypeError(
+                f"data is {describe_type(data)}: give the dictionary, the first that stan_data returns"
+            )
         run = copy.copy(self)  # another thread may be sampling from this model
         told = sampling(self.program) if show_progress else nullcontext()
         try:

@@ -306,3 +306,15 @@ def test_a_wrong_program_is_told_of_an_edited_one_a_number_is_not(two, edited_co
     verdict = helpers.check("99.2", answer)
     assert not verdict
     assert bool(COPY.search(verdict.text)) == said
+
+
+def test_a_program_of_the_course_itself_is_no_answer(edited_course):
+    for name in ("../stan/centered.stan", "centered"):
+        verdict = helpers.check("02.3", name)
+        assert not verdict
+        assert "copy it beside this lesson" in verdict.text
+
+
+def test_an_answer_in_several_parts_is_asked_for_in_one():
+    with pytest.raises(TypeError, match="the answer has 3 parts: put them into one pair of brackets"):
+        helpers.check("01.1", 1, 2, 3)

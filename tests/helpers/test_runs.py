@@ -109,3 +109,20 @@ def test_a_program_that_stan_has_a_remark_on_is_taken(quick, tmp_path):
     source = tmp_path / "halved.stan"
     source.write_text("data { int N; }\nparameters { real x; }\nmodel { x ~ normal(N / 2, 1); }\n")
     assert list(helpers.stan_model(source).src_info()["parameters"]) == ["x"]
+
+
+def test_the_frame_in_place_of_the_dictionary_is_refused_in_one_line(capfd):
+    with pytest.raises(TypeError, match="^data is a polars.DataFrame: give the dictionary, the first that stan_"):
+        compiled("centered", capfd).sample(data=helpers.measurements(), seed=1)
+
+
+def test_whoever_takes_an_edited_program_of_the_course_is_told(quick, tmp_path, monkeypatch, capfd):
+    original = tmp_path / "stan" / "original"
+    original.mkdir(parents=True)
+    (original / "tiny.stan").write_text(PROGRAM)
+    monkeypatch.chdir(tmp_path)
+    for text, told in ((PROGRAM, False), (f"{PROGRAM}// mine\n", True)):
+        (tmp_path / "stan" / "tiny.stan").write_text(text)
+        helpers.stan_model("tiny")
+        said = "stan/tiny.stan was edited, and lessons build on it: `!cp stan/original/tiny.stan stan`"
+        assert (said in capfd.readouterr().err) == told
