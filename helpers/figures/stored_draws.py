@@ -84,8 +84,7 @@ def sampling(
     start |= {"exact": exact_posterior(data).cdf("tau", BELOW), "below": BELOW}
     start |= {"program": program, "weight": weight, "adaptDelta": adapt_delta, "seed": seed}
     start |= {"warmup": warmup, "draws": length, "chains": chains}
-    made = f"adapt_delta {adapt_delta:g}, seed {seed}, {chains} × ({warmup} + {length})"
-    text = f"Shown: the draws of the cells above. Program {program}, {made}."
+    text = f"Shown: the draws of the cells above, {chains} × {length}."  # of whatever seed they are by now
     tags = [json.dumps(start, default=np.ndarray.tolist)]
     text = bokeh.models.Div(text=text, tags=tags, name="sampling.start", sizing_mode="stretch_width")
     top, *below = _draw(table, chains)
