@@ -4,13 +4,13 @@ import os
 import re
 import warnings
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from helpers.inputs import RESERVED, as_bool, as_numbers, check_frame, check_labels, column_names, short_repr
+from helpers.priors import TABLE, table_lines
 from helpers.remarks import about_missing, about_nesting, about_spelling
 
 
@@ -22,7 +22,7 @@ def level_names(text: str) -> list[str]:
     ValueError
         If there are not three and then ``y``, or if one is not a plain name.
     """
-    columns = next((line for line in text.splitlines() if line and line[0] != "#"), "").split(",")
+    columns = next(iter(table_lines(text).values()), "").split(",")
     names = [re.fullmatch("[A-Za-z][A-Za-z0-9_]*", column) for column in columns]
     if len(set(columns)) != 4 or columns[3] != "y" or not all(names):
         raise ValueError(
@@ -32,8 +32,7 @@ def level_names(text: str) -> list[str]:
     return columns[:3]
 
 
-_TABLE = files(__package__).joinpath("measurements.csv").read_text("utf-8-sig")
-LEVELS = level_names(_TABLE)  # of our cells
+LEVELS = level_names(TABLE)  # of our cells
 
 
 def measurements() -> pl.DataFrame:
@@ -48,13 +47,29 @@ def measurements() -> pl.DataFrame:
         One row per cell (47), days in calendar order: ``day`` (text), ``batch`` within the day and
         ``colony`` within the batch (whole numbers from 1), and ``y``, fluorescence in arbitrary units.
 
+    Raises
+    ------
+    ValueError
+        If an entry of ``y`` is not a finite number; the message names its line in the file.
+
     Examples
     --------
     >>> measurements().head(1).row(0)
     ('monday', 1, 1, 11.4)
     """
-    df = pl.read_csv(_TABLE.encode(), comment_prefix="#", infer_schema_length=None)
-    return df.with_columns(pl.col("y").cast(pl.Float64)) if df["y"].dtype.is_integer() else df
+    lines = table_lines(TABLE)
+    text = "\n".join(lines.values())
+    # Read as text, a bad entry can be shown as it stands in the file.
+    df = pl.read_csv(text.encode(), infer_schema_length=None, schema_overrides={"y": pl.String})
+    y = df["y"].str.strip_chars().cast(pl.Float64, strict=False)
+    bad = ~y.is_finite().fill_null(False)
+    if bad.any():
+        row = bad.arg_max()
+        raise ValueError(
+            f"line {[*lines][row + 1]} of helpers/measurements.csv has {df['y'][row] or ''!r} in y: give a "
+            "number, or leave the line out"
+        )
+    return df.with_columns(y)
 
 
 def table_file(name: str | os.PathLike) -> Path:

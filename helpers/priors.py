@@ -13,20 +13,29 @@ _HEADER = {"unit": "a.u.", "prior": "theta 10 3, tau 5, sigma 5"}
 _NUMBER = r"(-?\d+(?:\.\d+)?(?:e-?\d+)?)"
 
 
+def table_lines(text: str) -> dict[int, str]:
+    """Give the lines of a table that are neither empty nor comments, by their numbers in the file."""
+    lines = enumerate(text.splitlines(), start=1)
+    return {number: line for number, line in lines if line.strip() and line[0] != "#"}
+
+
 def read_header(text: str) -> tuple[str, dict]:
     """Read the unit of the measurements, and the priors in that unit, from the top of their table.
 
     Raises
     ------
     ValueError
-        If either is missing, or if the priors are not as the message says.
+        If unit, priors or the column ``y`` are missing, or if the priors are not as the message says.
     """
     header = dict(re.findall(r"^# *(\w+): *(.*?)[ ,]*$", text, re.MULTILINE))
-    for name, example in _HEADER.items():
-        if not header.get(name):
-            raise ValueError(
-                f"measurements.csv has no {name}: add on top a line such as '# {name}: {example}'"
-            )
+    missing = {name: f"'# {name}: {line}'" for name, line in _HEADER.items() if not header.get(name)}
+    if "y" not in next(iter(table_lines(text).values()), "").split(","):
+        missing["column y"] = "'day,batch,colony,y'"
+    if missing:
+        raise ValueError(
+            f"measurements.csv has no {', no '.join(missing)}: begin it with lines such as "
+            f"{', '.join(missing.values())}"
+        )
     wanted = f"theta {_NUMBER} {_NUMBER}, *tau {_NUMBER}, *sigma {_NUMBER}"
     found = re.fullmatch(wanted, header["prior"])
     mean, *spreads = [float(x) if re.search(r"[.e]", x) else int(x) for x in found.groups()] if found else [0]
@@ -38,7 +47,8 @@ def read_header(text: str) -> tuple[str, dict]:
     return header["unit"], {"theta": (mean, spreads[0]), "tau": spreads[1], "sigma": spreads[2]}
 
 
-UNIT, PRIOR = read_header(files(__package__).joinpath("measurements.csv").read_text("utf-8-sig"))
+TABLE = files(__package__).joinpath("measurements.csv").read_text("utf-8-sig")
+UNIT, PRIOR = read_header(TABLE)
 MADE_UP = {"theta": (10, 3), "tau": 5, "sigma": 5}  # for what the checks simulate, whatever is measured
 
 # In prior sds of θ: where a table of few groups lies further off, θ may come out beyond all of its numbers.

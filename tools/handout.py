@@ -1,7 +1,8 @@
 """Pack what students get: ``make handout``.
 
 Lessons and notebooks without solutions, and everything that it takes to run them. An instructor's own answers
-are in the same lessons and programs, so those that differ from the last commit are given away only if asked.
+are in the same lessons and programs, so those that differ from the last commit are given away only if asked,
+and so is a table of other measurements, which lessons and programs follow.
 """
 
 import io
@@ -49,8 +50,11 @@ If you can install nothing, [two cells](book/pages/notebook-service.md) bring th
 service, such as Google Colab.
 """
 REMEDY = {
-    "handout": "commit them, or add TAKE=committed (leaves the changes out) or TAKE=edited (hands them out)",
-    "book": "commit or undo them, or add TAKE=edited (shows them to students)",
+    "handout": (
+        "undo them, commit them (they are then handed out), or add TAKE=committed (leaves them out) or "
+        "TAKE=edited (hands them out)"
+    ),
+    "book": "undo them, commit them (they are then shown), or add TAKE=edited (shows them to students)",
 }
 
 
@@ -119,9 +123,8 @@ def choose(what: str, take: str = "", course: Path = COURSE) -> dict[str, bytes]
         return last
     changed = [name for name in here.keys() | last.keys() if here.get(name) != last.get(name)]
     # Answers are in lessons and programs; notebooks are made from the texts.
-    edited = sorted(
-        name for name in changed if re.match(r"(lessons/|stan/(?!original)).*(?<!\.ipynb)$", name)
-    )
+    watched = re.compile(r"(lessons/|stan/(?!original)|helpers/measurements\.csv).*(?<!\.ipynb)$")
+    edited = sorted(name for name in changed if watched.match(name))
     if edited:
         raise SystemExit(f"{what}: not as in the last commit: {', '.join(edited)}: {REMEDY[what]}")
     return here

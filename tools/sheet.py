@@ -5,6 +5,7 @@ import re
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
+import helpers
 from tools.notebooks import LESSONS
 
 LESSON = LESSONS / "01-data-generation.md"
@@ -65,6 +66,18 @@ def exercise(text: str, number: str) -> tuple[str, str]:
     return title, "\n\n".join(parts)
 
 
+def refuse_other_tree(html: str) -> None:
+    """Refuse text that does not name the levels and the first groups of the tree that is drawn above it."""
+    labels = helpers.measurements()[helpers.LEVELS[0]].unique(maintain_order=True)
+    said = re.sub("<[^>]*>", " ", html).lower()
+    names = [name.replace("_", " ").lower() for name in [*helpers.LEVELS, *map(str, labels)]]
+    if missing := [name for name in names if not re.search(rf"(?<!\w){re.escape(name)}(?!\w)", said)]:
+        raise SystemExit(
+            f"no sheet: {LESSON.name} does not name {', '.join(missing)} of helpers/measurements.csv in what "
+            "the sheet prints: rewrite exercise 01.2 and the paragraph above it first"
+        )
+
+
 def sheet(tree: str) -> str:
     """Make the page, in HTML, from the lesson's text and a drawing of the tree."""
     text, written = LESSON.read_text("utf-8"), ""
@@ -75,4 +88,5 @@ def sheet(tree: str) -> str:
             written += to_html(paragraph(text, rests_on))
         written += to_html(asked) + '<div class="line"></div>\n' * LINES
     caption = to_html(paragraph(text, "*Every circle"))
+    refuse_other_tree(caption + written)
     return PAGE.format(tree=tree[tree.index("<svg") :], caption=caption, exercises=written)

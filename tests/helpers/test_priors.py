@@ -131,8 +131,8 @@ def test_priors_from_data_have_few_digits_and_the_size(name):
 @pytest.mark.parametrize(
     ("header", "words"),
     [
-        ("# prior: theta 1 2, tau 3, sigma 4", "no unit: add on top a line such as '# unit: a.u.'"),
-        ("# unit: mm", "no prior: add on top a line such as '# prior: theta 10 3"),
+        ("# prior: theta 1 2, tau 3, sigma 4", "no unit: begin it with lines such as '# unit: a.u.'"),
+        ("# unit: mm", "no prior: begin it with lines such as '# prior: theta 10 3"),
         ("# unit: mm\n# prior: theta 1, tau 3, sigma 4", "the prior 'theta 1, tau 3, sigma 4': write mean"),
         ("# unit: mm\n# prior: theta 1 2, tau 0, sigma 4", "all but the mean above 0"),
     ],

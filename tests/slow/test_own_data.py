@@ -42,7 +42,7 @@ def own(tmp_path_factory):
         shutil.copytree(COURSE / name, course / name, ignore=shutil.ignore_patterns("__pycache__"))
     design = [4, [2, 1, 3, 2], [2, 3, 1, 2, 2, 1, 3, 2], [1, 3] * 6 + [2, 2, 3, 3]]
     levels = ["week", "plate", "well"]
-    df = helpers.simulate(design, theta=48, tau=1, sigma=3, seed=5, levels=levels)
+    df = helpers.simulate(design, theta=48, tau=0.3, sigma=3, seed=4, levels=levels)
     header = "# unit: mg/l\n# prior: theta 50 10, tau 8, sigma 8\n"
     table = df.select(*levels, "y").write_csv(float_precision=1)
     (course / "helpers" / "measurements.csv").write_text(header + table, "utf-8")

@@ -74,6 +74,7 @@ def kept(tmp_path):
     for name, text in {
         "lessons/01-a.md": LESSON,
         "stan/a.stan": "// a\n",
+        "helpers/measurements.csv": "y\n1\n",
         "Makefile": (COURSE / "Makefile").read_text(),
         "b.py": "",
     }.items():
@@ -95,10 +96,14 @@ def test_empty_cells_for_answers_are_handed_out_as_they_are(kept):
 
 
 @pytest.mark.parametrize("what", ["handout", "book"])
-@pytest.mark.parametrize("name", ["lessons/01-a.md", "lessons/02-new.md", "stan/a.stan", "stan/new.stan"])
-def test_an_edited_lesson_or_program_is_named_and_not_given_away(kept, what, name):
+@pytest.mark.parametrize(
+    "name",
+    ["lessons/01-a.md", "lessons/02-new.md", "stan/a.stan", "stan/new.stan", "helpers/measurements.csv"],
+)
+def test_edited_lessons_programs_or_tables_are_not_given_away(kept, what, name):
     (kept / name).write_text("answer\n")
-    with pytest.raises(SystemExit, match=rf"^{what}: not as in the last commit: {name}: .* TAKE=edited"):
+    said = rf"^{what}: not as in the last commit: {name}: undo them, commit them \(.*\), or add .*TAKE=edited"
+    with pytest.raises(SystemExit, match=said):
         choose(what, course=kept)
 
 
