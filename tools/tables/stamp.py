@@ -55,8 +55,9 @@ class Table:
     def write(self) -> None:
         """Make every row, and write the file in one step."""
         rows = []
-        for setting in self.settings:
-            print(f"\r{self.file.stem}: {setting} ...\033[K", end="", file=sys.stderr, flush=True)
+        for number, setting in enumerate(self.settings, start=1):
+            said = f"\r{self.file.stem} {number} of {len(self.settings)} ...\033[K"
+            print(said, end="", file=sys.stderr, flush=True)
             rows.append(self.row(*setting))
         pl.DataFrame(rows).with_columns(origin=pl.lit(self.stamp())).write_csv(scratch := f"{self.file}.tmp")
         os.replace(scratch, self.file)
