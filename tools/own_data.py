@@ -16,9 +16,14 @@ import numpy as np
 import polars as pl
 
 import helpers
-from tools import claims
 from tools.notebooks import LESSONS
-from tools.tables import centering, seeds
+
+try:  # what reads the table when it is imported
+    from helpers import ExactPosterior
+    from tools import claims
+    from tools.tables import centering, seeds
+except ValueError as error:
+    raise SystemExit(f"cannot use helpers/{error}") from None
 
 REPORT = LESSONS.parent / "_build" / "own-data.md"
 ZERO = 0.1  # of its peak: where the density of τ at 0 is lower, few draws come into the neck of the funnel
@@ -45,7 +50,7 @@ def check() -> None:
     check_spread(exact)
 
 
-def check_spread(exact: helpers.ExactPosterior) -> None:
+def check_spread(exact: ExactPosterior) -> None:
     """Say whether τ is clearly above zero, and stop if it is in a unit for which lessons ask in vain."""
     peak = exact.density("tau", exact.quantile("tau", np.linspace(0.01, 0.99, 99))).max()
     if (at_zero := exact.density("tau", 0) / peak) < ZERO:
