@@ -23,7 +23,7 @@ try:  # what reads the table when it is imported
     from tools import claims
     from tools.tables import centering, seeds
 except ValueError as error:
-    raise SystemExit(f"cannot use helpers/{error}") from None
+    raise SystemExit(f"helpers/{error}") from None
 
 REPORT = LESSONS.parent / "_build" / "own-data.md"
 ZERO = 0.1  # of its peak: where the density of τ at 0 is lower, few draws come into the neck of the funnel
