@@ -40,17 +40,18 @@ def sample(program: str | os.PathLike, data: dict, **options):
     TypeError
         If `program` is not a path.
     WrongAnswer
-        If the program stops while it runs.
+        If the program stops while it runs, or is one of the course that was edited.
     """
     if not isinstance(program, str | os.PathLike):
         raise answers.refuse(program, "the path of your Stan program")
     if "\n" in str(program):
         raise TypeError("the answer is the text of a program: save it to a file, and give the path of that")
     source = stan_file(Path(program))
-    if source.parent.resolve() == stan_file("centered").parent.resolve():
+    names, command = originals.edited(source.parent)
+    if source.parent.resolve() == stan_file("centered").parent.resolve() and source.name in names:
         raise WrongAnswer(
-            f"{source.name} in {os.path.relpath(source.parent)} is the course's own, which lessons use: "
-            "copy it beside this lesson, and edit the copy."
+            f"{os.path.relpath(source)} is the course's own, which lessons use, and was edited: copy it "
+            f"beside this lesson, edit the copy, and bring the course's back by `{command}` in a cell."
         )
     model = stan_model(source)
     logger = logging.getLogger("cmdstanpy")

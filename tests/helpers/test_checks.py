@@ -308,7 +308,9 @@ def test_a_wrong_program_is_told_of_an_edited_one_a_number_is_not(two, edited_co
     assert bool(COPY.search(verdict.text)) == said
 
 
-def test_a_program_of_the_course_itself_is_no_answer(edited_course):
+def test_an_edited_program_of_the_course_itself_is_no_answer(edited_course):
+    shutil.copytree("../stan", "../stan/original")
+    edited_course()
     for name in ("../stan/centered.stan", "centered"):
         verdict = helpers.check("02.3", name)
         assert not verdict

@@ -19,7 +19,7 @@ ABOVE = {
     "priors": {"inputs"},
     "remarks": {"inputs"},
     "diagnostics": set(),
-    "data": {"inputs", "remarks"},
+    "data": {"inputs", "priors", "remarks"},
     "simulation": {"inputs"},
     "tree": {"inputs", "priors"},
     "exact": {"inputs", "priors", "tree"},
