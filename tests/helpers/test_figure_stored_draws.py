@@ -80,7 +80,7 @@ def test_page_is_told_the_exact_probability_and_the_settings(samples):
     expected |= {"chains": CHAINS, "draws": DRAWS}
     assert {name: start[name] for name in expected} == expected
     text = figure.select_one({"name": "sampling.start"}).text
-    assert text.endswith(f"Program tree, adapt_delta 0.95, seed 4, {CHAINS} × (200 + {DRAWS}).")
+    assert text == f"Shown: the draws of the cells above, {CHAINS} × {DRAWS}."
 
 
 def test_what_cannot_be_shown_is_refused(samples):
