@@ -3,11 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
+from scipy.special import gammaln
 
+from helpers.exact.on_grids import FunctionSpreads
 from helpers.exact.passes import Tree
 from helpers.exact.posterior import ExactPosterior
 from helpers.exact.spreads import Spreads
 from helpers.inputs import as_bool, is_number, short_repr
+from helpers.likelihoods import SIZE, as_likelihood, read_measurements
 from helpers.priors import read_prior, refuse_conflict
 
 MOST_SPREADS = 4  # more spreads than these are refused: each multiplies the points by 20 to 60
@@ -20,11 +23,14 @@ def exact_posterior(
     sigma: Sequence[float] | None = None,
     shared_tau: bool = True,
     tolerance: float = 1e-8,
+    likelihood: str = "normal",
+    nu: float | None = None,
 ) -> "ExactPosterior":
-    """Compute the posterior of a hierarchical normal model by quadrature, without sampling.
+    """Compute the posterior of a hierarchical model by quadrature, without sampling.
 
     The model is that of the lessons: θ is normal; the nodes of each level are normal around their parent,
-    with standard deviation τ; measurements are normal around their leaf, with standard deviation σ.
+    with standard deviation τ; measurements are normal around their leaf, with standard deviation σ. Or they
+    follow another likelihood.
 
     Parameters
     ----------
@@ -36,7 +42,8 @@ def exact_posterior(
         half-normal, by default 5, or an object with a method ``logpdf``, such as
         ``scipy.stats.halfcauchy(scale=5)``, whose density is smooth on all positive numbers (a uniform one
         is not). If every level has its own τ, ``tau`` may be a list of K. A default that is far from the
-        measurements is refused, as in `tree_data`.
+        measurements is refused, as in `tree_data`. ``nu``, shape and rate of a gamma density, if ν is
+        unknown. Counts have no defaults, and priors of θ and τ only, for log rates or log odds.
     values
         The item of `data` that holds the measurements.
     sigma : array, shape (N,)
@@ -47,6 +54,11 @@ def exact_posterior(
         (four if `sigma` is known).
     tolerance
         Largest `ExactPosterior.accuracy` that is accepted.
+    likelihood
+        ``"normal"``; ``"student_t"``, for measurements with outliers; ``"poisson"``, for counts, over
+        ``exposure`` of the data if it is there; or ``"binomial"``, for successes of ``trials`` of the data.
+    nu
+        The degrees of freedom of Student's t, if they are known.
 
     Returns
     -------
@@ -61,7 +73,8 @@ def exact_posterior(
         ``sigma``, and `sigma` is not given; if a prior is not given, and that of the lessons does not suit
         the measurements, as in `tree_data`; if there are too many levels with a τ of their own; if no
         posterior exists, as all measurements of each group are equal; if a spread has no standard deviation,
-        as with a half-Cauchy prior and one group; or if the integral does not reach the tolerance.
+        as with a half-Cauchy prior and one group; if counts are none, or groups so far apart that digits are
+        lost; or if the integral does not reach the tolerance.
 
     Examples
     --------
@@ -69,29 +82,52 @@ def exact_posterior(
     >>> post = exact_posterior(data, prior={"tau": 1})
     >>> bool(post.quantile("theta", 0.05) < 10 < post.quantile("theta", 0.95))
     True
+    >>> worms = {"J_1": 3, "index_1": [1, 2, 3], "reversed": [9, 12, 18], "trials": [35, 35, 54]}
+    >>> prior = {"theta": (0, 1.5), "tau": 1}
+    >>> post = exact_posterior(worms, prior, values="reversed", likelihood="binomial")
+    >>> post.mean("theta_1", scale="data").round(2).tolist()
+    [0.29, 0.33, 0.33]
     """
-    tree = Tree(data, values, sigma)
     shared_tau = as_bool(shared_tau, "shared_tau")
     if not (is_number(tolerance) and tolerance > 0):
         raise ValueError(f"tolerance is {short_repr(tolerance)}: give a number above 0, such as 1e-8")
-    theta, spreads, sigma_prior = read_prior(prior, 1 if shared_tau else tree.K)
-    names = ["tau"] if shared_tau else [f"tau[{k + 1}]" for k in range(tree.K)]
+    if as_likelihood(likelihood) != "normal" and sigma is not None:
+        raise ValueError(f"sigma is {short_repr(sigma)}: known errors are for likelihood='normal' only")
+    if likelihood == "normal" and nu is None:
+        tree = Tree(data, values, sigma)
+        y, known, levels = tree.y, tree.known, tree.K
+    else:
+        measured = read_measurements(data, values, likelihood, nu, prior)
+        y, known, levels = measured.y, likelihood in SIZE, len(measured.sizes)
+    theta, spreads, sigma_prior = read_prior(prior, 1 if shared_tau else levels, likelihood)
+    names = ["tau"] if shared_tau else [f"tau[{k + 1}]" for k in range(levels)]
     priors = {name: _log_prior(name, given) for name, given in zip(names, spreads, strict=True)}
-    if not tree.known:
+    if not known:
         priors["sigma"] = _log_prior("sigma", sigma_prior)
     scales = all(map(is_number, [*spreads, sigma_prior]))  # other priors may keep spreads from 0
-    if not tree.known and scales and len(priors) < tree.N and tree.is_flat():
+    if not known and scales and len(priors) < len(y) and not np.ptp(y):
         raise ValueError(
             f"the measurements {values!r} are all equal, so all spreads may be as small as they like and no "
             "posterior exists: give more digits"
         )
-    refuse_conflict(prior, tree.y, tree.errors)
+    if likelihood not in SIZE:
+        refuse_conflict(prior, y, tree.errors if likelihood == "normal" else None)
+    if likelihood != "normal" and measured.nu_prior:
+        priors["nu"] = _gamma(*measured.nu_prior)
     if len(priors) > MOST_SPREADS:
         raise ValueError(
             f"{len(priors)} variables to integrate over, {', '.join(priors)}: at most {MOST_SPREADS} can be "
             "carried; use shared_tau=True or fewer levels"
         )
-    return ExactPosterior(Spreads(tree, priors, theta), tolerance)
+    if likelihood == "normal":
+        return ExactPosterior(Spreads(tree, priors, theta), tolerance)
+    return ExactPosterior(FunctionSpreads(measured, likelihood, priors, theta), tolerance)
+
+
+def _gamma(shape: float, rate: float) -> Callable:
+    """Log density of a gamma distribution."""
+    constant = shape * np.log(rate) - gammaln(shape)
+    return lambda x: constant + (shape - 1) * np.log(x) - rate * x
 
 
 def _log_prior(name: str, given) -> Callable:

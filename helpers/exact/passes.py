@@ -19,6 +19,7 @@ class Tree:
     def __init__(self, data: Mapping, values: str, sigma):
         sizes, parents, leaf, y, known = read_tree(data, values, sigma)
         self.K, self.N, self.nodes, self.known = len(sizes), len(y), sum(sizes), known is not None
+        self.cost = self.nodes  # numbers that a pass holds for each point
         self.sizes, self.parents = [1, *sizes], [np.zeros(sizes[0], dtype=np.int64), *parents]
         self.sums = [
             csr_array((np.ones(len(parent)), (parent, np.arange(len(parent)))), shape=(above, len(parent)))
@@ -34,10 +35,6 @@ class Tree:
         self.repeats = self.N - sizes[-1]
         self.constant = (np.log(weight).sum() - np.log(self.precision).sum()) / 2
         self.constant -= self.repeats * np.log(2 * np.pi) / 2
-
-    def is_flat(self) -> bool:
-        """Tell whether all measurements are equal."""
-        return not self.squares and not np.ptp(self.mean)
 
     def guess(self, d: int, theta: tuple) -> np.ndarray:
         """Rough logarithms of the last d of the spreads; `theta` as in `up`."""

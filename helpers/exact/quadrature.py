@@ -40,6 +40,8 @@ class Rule:
     cost
         Numbers that `log_density` and what is given to `moments` hold for each point: sets the size of the
         parts in which points are handed over, and how many there may be.
+    longer
+        Factor of the steps along each axis, where a rough answer will do or points are expensive.
 
     Attributes
     ----------
@@ -61,9 +63,9 @@ class Rule:
         it jumps to zero, as then the rule does not converge; or if the grid is too large for memory.
     """
 
-    def __init__(self, log_density: Callable, guess: np.ndarray, cost: int):
+    def __init__(self, log_density: Callable, guess: np.ndarray, cost: int, longer: float = 1.0):
         self._log_density, self._cost, self._d = log_density, cost, len(guess)
-        widest, within = STEPS[self._d]
+        widest, within = longer * np.array(STEPS[self._d])
         modes = self._modes(guess)
         self.centre = np.exp(modes[0])
         peak, nudge = np.full((self._d, 1), _PEAK), 1e-3 * np.eye(self._d)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from helpers.exact.interpolation import chunks
+from helpers.exact.marginals import IDENTITY, NormalMixture
 from helpers.exact.passes import Tree
 from helpers.exact.quadrature import Rule
 
@@ -14,6 +15,8 @@ class Spreads:
 
     Points of the integral, G of them, are arrays of shape (d, G): a row for each spread.
     """
+
+    link = IDENTITY
 
     def __init__(self, tree: Tree, priors: dict[str, Callable], theta: tuple):
         self.tree, self.priors, self.theta = tree, priors, theta
@@ -34,14 +37,27 @@ class Spreads:
         mean, variance = self.tree.describe(*self.split(x), self.theta)
         return np.vstack([mean, x]), np.vstack([variance, np.zeros(x.shape)])
 
+    def posterior(self, tolerance: float) -> tuple[Rule, np.ndarray, np.ndarray, float]:
+        """Integrate over all spreads: see `solve`."""
+        return self.solve(self.log_density, self.describe, self.guess(), tolerance)
+
+    def guess(self) -> np.ndarray:
+        """Rough logarithms of the spreads."""
+        return self.tree.guess(len(self.priors), self.theta)
+
     def solve(
-        self, log_density: Callable, describe: Callable, guess: np.ndarray, tolerance: float
+        self,
+        log_density: Callable,
+        describe: Callable,
+        guess: np.ndarray,
+        tolerance: float,
+        longer: float = 1.0,
     ) -> tuple[Rule, np.ndarray, np.ndarray, float]:
         """Integrate, with steps as short as the tolerance needs: rule, means, sds and accuracy."""
         unit = "no finite answer: are data, known errors and priors in the same unit, none next to nothing?"
         try:
             with np.errstate(all="ignore"):
-                rule = Rule(log_density, guess, self.tree.nodes + len(guess))
+                rule = Rule(log_density, guess, self.tree.cost + len(guess), longer)
         except (ArithmeticError, IndexError):
             raise ValueError(unit) from None
         while True:
@@ -62,28 +78,41 @@ class Spreads:
                     f"take minutes: {remedy}accept it with tolerance={2 * accuracy:.0e}"
                 )
 
+    def fit(self, x: np.ndarray) -> None:
+        """Make sure that points (d, G) can be computed: here all can."""
+
     def given(self, tau: np.ndarray, sigma: float | None) -> tuple[np.ndarray, np.ndarray]:
         """Mean and sd of all nodes given one value of every τ, and of σ unless it is None."""
-        tree = self.tree
-        tau = np.broadcast_to(tau, (tree.K,))[:, None]
-        if tree.known or sigma is not None:
-            mean, variance = tree.describe(tau, np.array([1.0 if tree.known else sigma]), self.theta)
-            return mean[:, 0] + tree.shift, np.sqrt(variance[:, 0])
+        free = {
+            name: prior
+            for name, prior in self.priors.items()
+            if not name.startswith("tau") and (name != "sigma" or sigma is None)
+        }
+
+        def points(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, tuple]:
+            rows = dict(zip(free, x, strict=True))
+            fixed = [np.full((1, x.shape[1]), value) for value in np.atleast_1d(tau)]
+            own = [name for name in self.priors if not name.startswith("tau")]
+            own = [rows.get(name, np.full(x.shape[1], sigma))[None] for name in own]
+            return *self.split(np.vstack([*fixed, *own])), self.theta
 
         def log_density(x):
-            return tree.up(tau, x[0], self.theta)[0] + self.priors["sigma"](x[0])
+            return self.tree.up(*points(x))[0] + sum(
+                prior(row) for prior, row in zip(free.values(), x, strict=True)
+            )
 
-        def describe(x):
-            return tree.describe(tau, x[0], self.theta)
+        if not free:
+            mean, variance = self.tree.describe(*points(np.empty((0, 1))))
+            return mean[:, 0] + self.tree.shift, np.sqrt(variance[:, 0])
+        guess = self.guess()[-len(free) :]
+        return self.solve(log_density, lambda x: self.tree.describe(*points(x)), guess, 1e-8)[1:3]
 
-        return self.solve(log_density, describe, tree.guess(1, self.theta), 1e-8)[1:3]
-
-    def mixture(self, rule: Rule, node: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Weights, means and sds of the normal distributions, one a point, whose mixture a node follows."""
+    def marginal(self, rule: Rule, node: int) -> NormalMixture:
+        """Tell what is known of a node, spreads integrated out: a normal one for each point of the rule."""
         keep = np.flatnonzero(rule.weights > 1e-17 * rule.weights.max())
         mean, variance = np.empty((2, len(keep)))
-        for part in chunks(len(keep), self.tree.nodes):
+        for part in chunks(len(keep), self.tree.cost):
             tau, sigma = self.split(rule.x[:, keep[part]])
             mean[part], variance[part] = self.tree.describe(tau, sigma, self.theta, node)
         weight = rule.weights[keep]
-        return weight / weight.sum(), mean + self.tree.shift, np.sqrt(variance)
+        return NormalMixture(weight / weight.sum(), mean + self.tree.shift, np.sqrt(variance))

@@ -1,0 +1,109 @@
+"""Functions on equal steps: the grid, the convolution with a normal density, draws."""
+
+import numpy as np
+from scipy import fft
+from scipy.interpolate import make_interp_spline
+from scipy.special import log_ndtr
+
+_EDGE = 20  # points at either end in which the window falls off, to nothing
+TINY = -700.0  # logarithm of what is as good as zero
+_FINER = 4  # steps in one of the grid, between which a density may be taken for straight
+
+
+class Grid:
+    """Equal steps from `low` to `high`, and beyond these two ends that a smooth window takes to zero."""
+
+    def __init__(self, low: float, high: float, step: float):
+        points = int(np.ceil((high - low) / step)) + 1 + 2 * _EDGE
+        points = fft.next_fast_len(2 * points, real=True) // 2
+        self.low, self.high, self.step = low, high, step
+        self.u = (low + high) / 2 + step * (np.arange(points) - (points - 1) / 2)
+        self._lags = step * np.minimum(np.arange(2 * points), 2 * points - np.arange(2 * points))
+        self._waves = 2 * np.pi * fft.rfftfreq(2 * points, step)
+        end = np.arange(points)
+        end = np.minimum(end, end[::-1])
+        # The window's flank is an error function, five of its sds to either side of the middle of the edge.
+        self.window = np.maximum(log_ndtr((end - _EDGE / 2) / (_EDGE / 10)), TINY)
+        self.edges = end < _EDGE
+
+    def coarser(self) -> "Grid":
+        """Take every other point of the same window."""
+        return Grid(self.low, self.high, 2 * self.step)
+
+    def kernel(self, tau: np.ndarray) -> np.ndarray:
+        """Fourier transforms of Normal(0, τ), shape (P, frequencies), for functions padded with zeros."""
+        kernel = np.exp(-((tau[:, None] * self._waves) ** 2) / 2)
+        if (wide := tau > len(self.u) * self.step / 9).any():  # it would come round the circle
+            x = self._lags / tau[wide, None]
+            density = np.exp(-(x**2) / 2) / (tau[wide, None] * np.sqrt(2 * np.pi))
+            density[:, len(self.u)] = 0
+            kernel[wide] = self.step * fft.rfft(density, axis=-1).real
+        return kernel
+
+
+def draw_near(
+    log_f: np.ndarray, middle: np.ndarray, sd: np.ndarray, grid: Grid, rng: np.random.Generator
+) -> np.ndarray:
+    """Draw from f times Normal(middle, sd), by inverting the distribution function.
+
+    Parameters
+    ----------
+    log_f : array, shape (n, P, G) or (n, 1, G)
+        Logarithms of functions on the grid.
+    middle : array, shape (n, P)
+    sd : array, shape (P,)
+    grid
+    rng
+
+    Returns
+    -------
+    array, shape (n, P)
+    """
+    out, uniform = np.empty(middle.shape), rng.random(middle.shape)
+    # Cliffs far below the peak would ring in what is interpolated.
+    log_f = np.maximum(log_f, log_f.max(axis=-1, keepdims=True) - 45)
+    log_f = np.broadcast_to(log_f, (*middle.shape, len(grid.u)))
+    wide = sd > 1.5 * grid.step  # else the normal density has to be looked at more closely than the grid does
+    if wide.any():
+        u = np.linspace(grid.u[0], grid.u[-1], _FINER * (len(grid.u) - 1) + 1)
+        f = (
+            make_interp_spline(grid.u, log_f[:, wide], axis=-1)(u)
+            - (((u - middle[:, wide, None]) / sd[wide, None]) ** 2) / 2
+        )
+        out[:, wide] = u[0] + _invert(f, uniform[:, wide]) * (u[1] - u[0])
+    if not wide.all():
+        z = np.linspace(-8.5, 8.5, 137)
+        near = sd[~wide, None]
+        at = (middle[:, ~wide, None] + near * z - grid.u[0]) / grid.step
+        f = _cubic(log_f[:, ~wide], at) - z**2 / 2
+        out[:, ~wide] = middle[:, ~wide] + near[:, 0] * (z[0] + _invert(f, uniform[:, ~wide]) * (z[1] - z[0]))
+    return out
+
+
+def _invert(log_f: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """Find where the integral of f (…, Q), at steps of 1 from 0, reaches the share p (…,) of the whole."""
+    f = np.exp(log_f - log_f.max(axis=-1, keepdims=True))
+    slope = np.gradient(f, axis=-1)
+    cells = (f[..., 1:] + f[..., :-1]) / 2 - (slope[..., 1:] - slope[..., :-1]) / 12
+    cells = np.maximum(cells, 0)
+    below = np.cumsum(cells, axis=-1)
+    wanted = p * below[..., -1]
+    cell = np.minimum((below < wanted[..., None]).sum(axis=-1), cells.shape[-1] - 1)[..., None]
+
+    def take(x):
+        return np.take_along_axis(x, cell, axis=-1)[..., 0]
+
+    share = np.clip((wanted - take(below) + take(cells)) / np.maximum(take(cells), 1e-300), 0, 1)
+    left, right = take(f), take(f[..., 1:])
+    # within a cell the density is a straight line from left to right
+    root = np.sqrt(left**2 + share * (right**2 - left**2))
+    return cell[..., 0] + share * (left + right) / np.maximum(left + root, 1e-300)
+
+
+def _cubic(f: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Interpolate f (…, G), at steps of 1 from 0, at `at` (…, Q), by the cubic through four points."""
+    first = np.clip(np.floor(at).astype(int) - 1, 0, f.shape[-1] - 4)
+    t = np.clip(at - first, 0, 3)
+    weights = (1 - t) * (2 - t) * (3 - t) / 6, t * (2 - t) * (3 - t) / 2, t * (t - 1) * (3 - t) / 2
+    weights = *weights, t * (t - 1) * (t - 2) / 6
+    return sum(w * np.take_along_axis(f, first + k, axis=-1) for k, w in enumerate(weights))
