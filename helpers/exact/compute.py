@@ -10,7 +10,7 @@ from helpers.exact.passes import Tree
 from helpers.exact.posterior import ExactPosterior
 from helpers.exact.spreads import Spreads
 from helpers.inputs import as_bool, is_number, short_repr
-from helpers.likelihoods import SIZE, as_likelihood, read_measurements
+from helpers.likelihoods import SIZE, as_likelihood, read_measurements, refuse_unused
 from helpers.priors import read_prior, refuse_conflict
 
 MOST_SPREADS = 4  # more spreads than these are refused: each multiplies the points by 20 to 60
@@ -91,37 +91,49 @@ def exact_posterior(
     shared_tau = as_bool(shared_tau, "shared_tau")
     if not (is_number(tolerance) and tolerance > 0):
         raise ValueError(f"tolerance is {short_repr(tolerance)}: give a number above 0, such as 1e-8")
-    if as_likelihood(likelihood) != "normal" and sigma is not None:
-        raise ValueError(f"sigma is {short_repr(sigma)}: known errors are for likelihood='normal' only")
+    refuse_unused(data, values, as_likelihood(likelihood))
     if likelihood == "normal" and nu is None:
         tree = Tree(data, values, sigma)
-        y, known, levels = tree.y, tree.known, tree.K
-    else:
-        measured = read_measurements(data, values, likelihood, nu, prior)
-        y, known, levels = measured.y, likelihood in SIZE, len(measured.sizes)
-    theta, spreads, sigma_prior = read_prior(prior, 1 if shared_tau else levels, likelihood)
+        theta, given = _priors(prior, tree.K, shared_tau, likelihood, tree.known)
+        _refuse_equal(values, tree.y, given)
+        refuse_conflict(prior, tree.y, tree.errors)
+        return ExactPosterior(Spreads(tree, _log_densities(given), theta), tolerance)
+    if sigma is not None:
+        raise ValueError(f"sigma is {short_repr(sigma)}: known errors are for likelihood='normal' only")
+    measured = read_measurements(data, values, likelihood, nu, prior)
+    theta, given = _priors(prior, len(measured.sizes), shared_tau, likelihood, likelihood in SIZE)
+    if likelihood not in SIZE:
+        _refuse_equal(values, measured.y, given)
+        refuse_conflict(prior, measured.y)
+    given |= {"nu": measured.nu_prior} if measured.nu_prior else {}
+    return ExactPosterior(FunctionSpreads(measured, likelihood, _log_densities(given), theta), tolerance)
+
+
+def _priors(prior, levels: int, shared_tau: bool, likelihood: str, known: bool) -> tuple[tuple, dict]:
+    """Read mean and sd of θ, and by their names scales or distributions of τ and, if unknown, of σ."""
+    theta, taus, sigma = read_prior(prior, 1 if shared_tau else levels, likelihood)
     names = ["tau"] if shared_tau else [f"tau[{k + 1}]" for k in range(levels)]
-    priors = {name: _log_prior(name, given) for name, given in zip(names, spreads, strict=True)}
-    if not known:
-        priors["sigma"] = _log_prior("sigma", sigma_prior)
-    scales = all(map(is_number, [*spreads, sigma_prior]))  # other priors may keep spreads from 0
-    if not known and scales and len(priors) < len(y) and not np.ptp(y):
+    return theta, dict(zip(names, taus, strict=True)) | ({} if known else {"sigma": sigma})
+
+
+def _refuse_equal(values: str, y: np.ndarray, given: dict) -> None:
+    """Refuse measurements that are all equal, unless errors are known or a prior keeps spreads from 0."""
+    scales = "sigma" in given and all(map(is_number, given.values()))
+    if scales and len(given) < len(y) and not np.ptp(y):
         raise ValueError(
             f"the measurements {values!r} are all equal, so all spreads may be as small as they like and no "
             "posterior exists: give more digits"
         )
-    if likelihood not in SIZE:
-        refuse_conflict(prior, y, tree.errors if likelihood == "normal" else None)
-    if likelihood != "normal" and measured.nu_prior:
-        priors["nu"] = _gamma(*measured.nu_prior)
-    if len(priors) > MOST_SPREADS:
+
+
+def _log_densities(given: dict) -> dict[str, Callable]:
+    """Make log densities of the priors, of variables that are no more than can be carried."""
+    if len(given) > MOST_SPREADS:
         raise ValueError(
-            f"{len(priors)} variables to integrate over, {', '.join(priors)}: at most {MOST_SPREADS} can be "
+            f"{len(given)} variables to integrate over, {', '.join(given)}: at most {MOST_SPREADS} can be "
             "carried; use shared_tau=True or fewer levels"
         )
-    if likelihood == "normal":
-        return ExactPosterior(Spreads(tree, priors, theta), tolerance)
-    return ExactPosterior(FunctionSpreads(measured, likelihood, priors, theta), tolerance)
+    return {name: _gamma(*one) if name == "nu" else _log_prior(name, one) for name, one in given.items()}
 
 
 def _gamma(shape: float, rate: float) -> Callable:

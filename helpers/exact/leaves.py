@@ -43,7 +43,7 @@ class Leaves:
             self.error = 1 / np.sqrt(y + 0.5)
 
     def log_likelihood(self, u: np.ndarray, own: np.ndarray) -> np.ndarray:
-        """Log likelihood of every leaf, shape (leaves, G), at the values u (G,); `own` holds σ and ν, if any."""
+        """Log likelihood of every leaf (leaves, G) at the values u (G,); `own` holds σ and ν, if any."""
         if self.kind == "binomial":
             log_p = self.total * log_expit(u) + (self.size - self.total) * log_expit(-u)
         elif self.kind == "poisson":

@@ -15,7 +15,8 @@ from helpers.exact.spreads import Spreads
 from helpers.likelihoods import Measured
 
 _DEPTH = 22.0  # below the peak's logarithm, what the first grid holds of each node's density
-_ROUGH, _FINE = 1.6, 1.6  # steps in an sd of the narrowest density, to find the window and for the answer
+_STEPS = 1.6  # of the first grid in an sd of the narrowest density
+_BETWEEN = 1.6  # finer steps where densities are asked for between the points of a grid
 _SOME = 40  # points of the rule at which grids are looked at
 _OUTSIDE = 1e-9  # share of a node beyond the window that is let pass
 _MOST = 2e5  # points of a grid
@@ -40,7 +41,7 @@ class FunctionSpreads(Spreads):
 
     def posterior(self, tolerance: float) -> tuple[Rule, np.ndarray, np.ndarray, float]:
         """Integrate on grids that get wider and finer until they are good enough; else a ValueError."""
-        self._widen()
+        self._widen(tolerance)
         for _ in range(_ATTEMPTS):
             rule, mean, sd, accuracy = self._solve(tolerance)
             edges, noise = self._look(rule)
@@ -93,17 +94,17 @@ class FunctionSpreads(Spreads):
         return [(side, edges[side]) for side in (slice(half), slice(half, None))]
 
     def _solve(self, tolerance: float, longer: float = 1.0) -> tuple[Rule, np.ndarray, np.ndarray, float]:
-        longer *= 2.5 if len(self.priors) == 2 else 1.0  # what is between its points is seldom asked for
+        longer *= 2.0 if len(self.priors) == 2 else 1.0  # what is between its points is seldom asked for
         return self.solve(self.log_density, self.describe, self._log_guess, tolerance, longer)
 
-    def _widen(self) -> None:
-        """Find the window with a grid and a rule that are coarse, then make the grid fine."""
+    def _widen(self, tolerance: float) -> None:
+        """Find window and step with a rule that is coarse."""
         for _ in range(_ATTEMPTS):
-            rule, *_ = self._solve(np.inf, 3.0)
+            rule, mean, *_ = self._solve(np.inf, 3.0)
             edges, _ = self._look(rule)
-            if not (edges > _OUTSIDE).any() or not self._change(edges > _OUTSIDE, 1.0):
+            wider, finer = edges > _OUTSIDE, self._compare(rule, mean) > tolerance
+            if not (wider.any() or finer) or not self._change(wider, 1.5 if finer else 1.0):
                 break
-        self._change(np.array([False, False]), _FINE / _ROUGH)
 
     def _change(self, wider: np.ndarray, finer: float) -> bool:
         """Take a grid that is wider at either end, or finer; False if that would be too many points."""
@@ -135,7 +136,7 @@ class FunctionSpreads(Spreads):
             own.append(np.log(leaves.within or np.median(leaves.error)))
             own += [np.log(5.0)] if "nu" in priors else []
         guess = np.concatenate([np.log(rule.centre), own])
-        return guess, Grid(low, high, narrow / _ROUGH)
+        return guess, Grid(low, high, narrow / _STEPS)
 
     def _look(self, rule: Rule) -> tuple[np.ndarray, float]:
         """Give the largest share of a node that lies at either end of the window, and the share of noise."""
@@ -175,9 +176,12 @@ class FunctionSpreads(Spreads):
     def marginal(self, rule: Rule, node: int) -> OnGrid:
         """Tell what is known of a node, spreads integrated out."""
         if self._beliefs is None:
-            self._beliefs = np.zeros((1 + self.tree.nodes, len(self.tree.grid.u)))
+            grid = self.tree.grid
+            self._finer = Grid(grid.low, grid.high, grid.step / _BETWEEN)
+            tree = FunctionTree(self.measured, self.leaves, self._finer)
+            self._beliefs = np.zeros((1 + tree.nodes, len(tree.grid.u)))
             weight = rule.weights / rule.weights.sum()
-            for part in chunks(len(weight), self.tree.cost):
-                _, beliefs, _ = self.tree.look(*self.split(rule.x[:, part]), self.theta)
+            for part in chunks(len(weight), tree.cost):
+                _, beliefs, _ = tree.look(*self.split(rule.x[:, part]), self.theta)
                 self._beliefs += np.einsum("npg,p->ng", beliefs, weight[part])
-        return OnGrid(self.tree.grid.u, self._beliefs[node] / self.tree.grid.step)
+        return OnGrid(self._finer.u, self._beliefs[node] / self._finer.step)

@@ -1,6 +1,5 @@
 """What is known once the integral over the spreads is done: means, probabilities, densities, draws."""
 
-import difflib
 from collections.abc import Callable
 
 import numpy as np
@@ -8,8 +7,9 @@ import polars as pl
 import xarray as xr
 
 from helpers.exact.interpolation import chunks, integral, invert, to_t
+from helpers.exact.questions import as_plain, as_points, refuse_name
 from helpers.exact.spreads import Spreads
-from helpers.inputs import as_floats, as_rng, is_number, is_whole, short_repr
+from helpers.inputs import as_rng, is_number, is_whole, short_repr
 
 
 class ExactPosterior:
@@ -67,23 +67,24 @@ class ExactPosterior:
 
         `x` is a number or an array, in the unit of the measurements; the answer has its shape.
         """
-        x, _ = self._to_nodes(name, _points("x", x), scale)
+        x, _ = self._to_nodes(name, as_points("x", x), scale)
         if name in self._spreads:
             t, f = self._marginal(name)
             ratio = x / self._rule.centre[self._spreads.index(name)]
             at = to_t(np.where(ratio > 0, ratio, 1.0))
-            return _plain(np.where(ratio > 0, integral(at, t, f), 0.0))
-        return _plain(np.reshape(self._marginal(name).cdf(x.ravel()), x.shape))
+            return as_plain(np.where(ratio > 0, integral(at, t, f), 0.0))
+        return as_plain(np.reshape(self._marginal(name).cdf(x.ravel()), x.shape))
 
     def density(self, name: str, x: float | np.ndarray, scale: str = "nodes") -> float | np.ndarray:
         """Posterior density of a parameter at x, in 1 / unit of the measurements; arguments as in `cdf`."""
-        x, slope = self._to_nodes(name, _points("x", x), scale)
+        x, slope = self._to_nodes(name, as_points("x", x), scale)
         if name in self._spreads:
             axis = self._spreads.index(name)
             p = [self._rule.slice(axis, point) if 0 <= point < 1e100 else 0.0 for point in x.ravel()]
         else:
             p = self._marginal(name).density(x.ravel())
-        return _plain(np.reshape(p, x.shape) / slope)
+        p = np.reshape(p, x.shape)  # at the ends of a scale, where nothing lies, both are 0
+        return as_plain(np.divide(p, slope, out=np.zeros(x.shape), where=p > 0))
 
     def quantile(self, name: str, p: float | np.ndarray, scale: str = "nodes") -> float | np.ndarray:
         """Value below which one parameter lies with probability p.
@@ -93,7 +94,7 @@ class ExactPosterior:
         """
         self._check(name)
         on_data = self._is_on_data(name, scale)
-        p = _points("p", p)
+        p = as_points("p", p)
         if (bad := ~((p >= 1e-8) & (p <= 1 - 1e-8))).any():
             raise ValueError(f"p is {p[bad][0]}: give probabilities from 1e-8 to 1 - 1e-8")
         if name in self._spreads:
@@ -103,7 +104,7 @@ class ExactPosterior:
         else:
             x = self._marginal(name).quantile(p.ravel())
             x = self._integral.link.to_data(x) if on_data else x
-        return _plain(np.reshape(x, p.shape))
+        return as_plain(np.reshape(x, p.shape))
 
     def log_density(
         self,
@@ -130,12 +131,12 @@ class ExactPosterior:
         ValueError
             If a spread is missing, one too many, or not a finite number above 0.
         """
-        tau = _points("tau", tau)
+        tau = as_points("tau", tau)
         if self._spreads[0] != "tau" and not tau.ndim:
             raise ValueError("tau is one number: give one for each level")
         columns = [tau] if self._spreads[0] == "tau" else list(np.moveaxis(tau, -1, 0))
         given = {"sigma": sigma, "nu": nu}
-        columns += [_points(name, value) for name, value in given.items() if value is not None]
+        columns += [as_points(name, value) for name, value in given.items() if value is not None]
         if len(columns) != len(self._spreads):
             raise ValueError(f"{len(columns)} spreads given: give {', '.join(self._spreads)}")
         for name, column in zip(self._spreads, columns, strict=True):
@@ -148,7 +149,7 @@ class ExactPosterior:
             raise ValueError(f"the spreads have shapes {shapes}: give as many of each") from None
         points = x.reshape(len(x), -1)
         self._integral.fit(points)
-        return _plain(self._integral.log_density(points).reshape(x.shape[1:]))
+        return as_plain(self._integral.log_density(points).reshape(x.shape[1:]))
 
     def conditional(self, tau: float | np.ndarray, sigma: float | None = None) -> pl.DataFrame:
         """Exact mean and standard deviation of θ and of every node, given τ, or given τ and σ.
@@ -174,7 +175,7 @@ class ExactPosterior:
             if it is given although it is known.
         """
         tree, names = self._tree, [name for name in self._spreads if name.startswith("tau")]
-        tau = _points("tau", tau)
+        tau = as_points("tau", tau)
         if len(names) > 1 and tau.shape[-1:] != (len(names),):
             raise ValueError(f"tau has shape {tau.shape}: give one for each of the {len(names)} levels")
         if not tau.size:
@@ -247,19 +248,8 @@ class ExactPosterior:
 
     def _check(self, name: str) -> None:
         """Refuse what is not one parameter."""
-        if isinstance(name, str) and name in self._mean:
-            return
-        words = dict.fromkeys(one.split("[")[0] for one in self.names)
-        word = str(name).split("[")[0]
-        if word in words:
-            count = sum(one.startswith(f"{word}[") for one in self.names)
-            remedy = (
-                f"{word} has indices from 1 to {count}, as in '{word}[1]'" if count else f"write {word!r}"
-            )
-        else:
-            nearest = difflib.get_close_matches(word, words, n=1, cutoff=0)[0]
-            remedy = f"the nearest is {nearest!r}, of {', '.join(words)}"
-        raise ValueError(f"no parameter {short_repr(name)}: {remedy}")
+        if not (isinstance(name, str) and name in self._mean):
+            refuse_name(name, self.names)
 
     def _look_up(self, moments: dict, name: str) -> float | np.ndarray:
         level = (
@@ -307,16 +297,3 @@ class ExactPosterior:
         self._check(names[0])
         found = [what(self._marginal(one), self._integral.link.to_data) for one in names]
         return np.array(found) if names != [name] else found[0]
-
-
-def _points(name: str, x) -> np.ndarray:
-    """Read one number or several; what is missing has no answer."""
-    x = as_floats(x, name)
-    if np.isnan(x).any():
-        raise ValueError(f"{name} is nan: give numbers")
-    return x
-
-
-def _plain(x: np.ndarray) -> float | np.ndarray:
-    """Turn the answer for one number into a float."""
-    return float(x) if np.ndim(x) == 0 else np.asarray(x)
