@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from helpers.inputs import RESERVED, as_bool, as_numbers, check_frame, check_labels, column_names, short_repr
+from helpers.likelihoods import SIZE, count_problem
 from helpers.priors import TABLE, table_lines
 from helpers.remarks import about_missing, about_nesting, about_spelling
 
@@ -110,7 +111,12 @@ def table_file(name: str | os.PathLike) -> Path:
 
 
 def stan_data(
-    df: pl.DataFrame, levels: str | Sequence[str], values: str | Sequence[str], remark: bool = True
+    df: pl.DataFrame,
+    levels: str | Sequence[str],
+    values: str | Sequence[str],
+    remark: bool = True,
+    trials: str | None = None,
+    exposure: str | None = None,
 ) -> tuple[dict[str, int | np.ndarray], pl.DataFrame]:
     """Turn a tidy frame into the data of a hierarchical Stan program.
 
@@ -128,6 +134,9 @@ def stan_data(
         The columns of measured numbers. Each is passed to Stan under its own name.
     remark
         Whether to warn of what is no mistake, but may not be meant; see below. False says that it is meant.
+    trials, exposure
+        One of them, if `values` is one column of counts: the column with the number of trials, of which the
+        counts are the successes; or that with what was counted over, such as hours or areas.
 
     Returns
     -------
@@ -135,7 +144,9 @@ def stan_data(
         ``N``, the number of observations, and ``J_1`` … ``J_K``, the number of nodes of each level (int);
         ``index_1`` … ``index_{K-1}``, where ``index_k`` holds the parent, in level k, of every node of
         level k + 1, and ``index_K`` the leaf of every observation, counted from 1 (int64 arrays); and an
-        array of length N for each of `values`, whole numbers and booleans as int64, others as float64.
+        array of length N for each of `values`, whole numbers and booleans as int64, others as float64. With
+        `trials` or `exposure` the counts are int64, and an item of that name, whatever its column is called,
+        has the trials (int64) or the exposures (float64).
     labelled : polars.DataFrame
         The rows in the order of the arrays, with the node numbers ``<level>_stan`` (Int64) of every
         level added. Columns of that name from an earlier call are replaced.
@@ -147,7 +158,9 @@ def stan_data(
     ValueError
         If there are no rows, levels or values; if a column is missing or named twice; if a value has a name
         that Stan does not allow or the dictionary uses; if a label is missing; if a value is missing,
-        infinite or not a number. The message names the column, the first bad row (from 0), and the remedy.
+        infinite or not a number; if a count is a fraction, below 0 or above its trials, trials are below 1,
+        or an exposure is not above 0. The message names the column, the first bad row (from 0), and the
+        remedy.
 
     Warns
     -----
@@ -165,14 +178,21 @@ def stan_data(
     (2, 3, array([1, 2, 2]), array([1.5, 0.5, 2.5]))
     >>> labelled["batch_stan"].to_list()
     [1, 2, 3]
+    >>> df = pl.DataFrame({"plate": ["a", "a", "b"], "grown": [3, 8, 0], "sown": [8, 8, 7]})
+    >>> data, _ = stan_data(df, levels="plate", values="grown", trials="sown")
+    >>> data["grown"], data["trials"]
+    (array([3, 8, 0]), array([8, 8, 7]))
     """
     levels, values = column_names(levels, "levels"), column_names(values, "values")
-    check_frame(df, levels, values)
-    _check_value_names(values, levels)
+    sizes = _size_column(values, {"trials": trials, "exposure": exposure})
+    check_frame(df, levels, [*values, *sizes.values()])
+    _check_value_names(values, levels, list(sizes))
     remark = as_bool(remark, "remark")
     for level in levels:
         check_labels(df[level])
     numbers = {value: as_numbers(df[value]) for value in values}
+    for size, column in sizes.items():
+        numbers = _counts(size, numbers[values[0]], as_numbers(df[column]))
 
     # Level by level, a node is a pair (parent, label). Ranks stand in for the labels, so that a pair fits
     # in one whole number, below N², and sorting the numbers sorts the paths.
@@ -205,9 +225,39 @@ def stan_data(
     return data, df[order].with_columns(stan)
 
 
-def _check_value_names(values: list[str], levels: list[str]) -> None:
+def _size_column(values: list[str], given: dict) -> dict[str, str]:
+    """Give the column of trials, or of exposures, by the name of its item; empty if there is none."""
+    sizes = {item: column for item, column in given.items() if column is not None}
+    if len(sizes) > 1:
+        raise ValueError(
+            "trials and exposure are given: name trials for successes, exposure for other counts"
+        )
+    for item, column in sizes.items():
+        if not isinstance(column, str):
+            own = f"name the column that has them, as with df = df.with_columns({item}=pl.lit(8))"
+            raise ValueError(f"{item} is {short_repr(column)}: {own}")
+        if len(values) > 1:
+            raise ValueError(f"values has {len(values)} columns: with {item} give one, that of the counts")
+    return sizes
+
+
+def _counts(item: str, counts: pl.Series, sizes: pl.Series) -> dict[str, pl.Series]:
+    """Give the counts, and their trials or exposures, by name of their item, or refuse the first bad row."""
+    likelihood = next(name for name, size in SIZE.items() if size == item)
+    found = count_problem(counts.to_numpy(), sizes.to_numpy(), likelihood)
+    if found:
+        at_size, row, remedy = found
+        column = sizes if at_size else counts
+        raise ValueError(f"column {column.name!r} is {column[row]} in row {row}: {remedy}")
+    return {
+        counts.name: counts.cast(pl.Int64),
+        item: sizes.cast(pl.Int64 if item == "trials" else pl.Float64),
+    }
+
+
+def _check_value_names(values: list[str], levels: list[str], sizes: list[str]) -> None:
     """Refuse names that Stan does not allow, and those that the dictionary needs itself."""
-    taken = ["N", *(f"{item}_{k + 1}" for item in ("J", "index") for k in range(len(levels)))]
+    taken = [*sizes, "N", *(f"{item}_{k + 1}" for item in ("J", "index") for k in range(len(levels)))]
     for value in values:
         problem = None
         if value in taken:

@@ -215,7 +215,7 @@ def _remedy(column: pl.Series, row: int, bad: bool) -> str:
     return "correct the text, then cast the column to pl.Float64"
 
 
-def read_tree(data: Mapping, values: str, sigma) -> tuple:
+def read_tree(data: Mapping, values: str, sigma, counts: bool = False) -> tuple:
     """Read a dictionary such as `stan_data` gives: sizes, parents, leaf, measurements, known errors.
 
     Parents, of the nodes of every level below the first, and leaves, of the measurements, count from 0.
@@ -242,7 +242,7 @@ def read_tree(data: Mapping, values: str, sigma) -> tuple:
         _check_numbers("sigma", errors, y.size, least=1 / LARGE)
     leaf = parents[-1]
     first = np.unique(leaf, return_index=True)[1]
-    if errors is None and y.size > len(first) and np.array_equal(y, y[first][leaf]):
+    if errors is None and not counts and y.size > len(first) and np.array_equal(y, y[first][leaf]):
         raise ValueError(
             f"the measurements {values!r} are equal within every group, so sigma may be as small as it "
             "likes and no posterior exists: give more digits, or one measurement for each group"

@@ -1,4 +1,4 @@
-"""Priors of the hierarchical normal model: those of the lessons, and a guard against them on other data."""
+"""Priors of the hierarchical models: those of the lessons, and a guard against them on other data."""
 
 import re
 from collections.abc import Mapping
@@ -49,6 +49,9 @@ def read_header(text: str) -> tuple[str, dict]:
 
 TABLE = files(__package__).joinpath("measurements.csv").read_text("utf-8-sig")
 UNIT, PRIOR = read_header(TABLE)
+# What has a prior, of each likelihood
+PARAMETERS = {"normal": [*PRIOR], "student_t": [*PRIOR, "nu"], "poisson": ["theta", "tau"]}
+PARAMETERS["binomial"] = PARAMETERS["poisson"]
 MADE_UP = {"theta": (10, 3), "tau": 5, "sigma": 5}  # for what the checks simulate, whatever is measured
 
 # In prior sds of θ: where a table of few groups lies further off, θ may come out beyond all of its numbers.
@@ -57,14 +60,27 @@ _FAR = 3  # in scales of a spread: a half-normal spread is above 3 of them once 
 _NARROW = 20  # a half-normal spread is below a twentieth of its scale once in 25 times
 
 
-def read_prior(prior: Mapping | None, taus: int) -> tuple[tuple[float, float], list, object]:
-    """Fill in the priors of the lessons: mean and sd of θ, one entry for each of the τ, and σ."""
+def prior_given(prior: Mapping | None, likelihood: str = "normal") -> dict:
+    """Copy what the reader gave, or refuse it if it is no dictionary, or has names that the model has not."""
     if not (prior is None or isinstance(prior, Mapping)):
         raise TypeError(f"prior is {describe_type(prior)}: give a dictionary, such as {{'tau': 1}}")
-    given = dict(prior or {})
-    if unknown := [name for name in given if name not in PRIOR]:
-        near = did_you_mean(unknown[0], PRIOR)
-        raise ValueError(f"no prior for {short_repr(unknown[0])}{near}: give some of theta, tau and sigma")
+    given, known = dict(prior or {}), PARAMETERS[likelihood]
+    if unknown := [name for name in given if name not in known]:
+        near, names = did_you_mean(unknown[0], known), f"{', '.join(known[:-1])} and {known[-1]}"
+        if likelihood != "normal" and unknown[0] in PARAMETERS["student_t"]:
+            raise ValueError(f"likelihood={likelihood!r} has no {unknown[0]}: leave it out of prior")
+        raise ValueError(f"no prior for {short_repr(unknown[0])}{near}: give some of {names}")
+    return given
+
+
+def read_prior(
+    prior: Mapping | None, taus: int, likelihood: str = "normal"
+) -> tuple[tuple[float, float], list, object]:
+    """Fill in the priors of the lessons: mean and sd of θ, one entry for each of the τ, and σ.
+
+    Counts have no σ, and it is None; `likelihoods.read_measurements` makes sure that they have the others.
+    """
+    given = prior_given(prior, likelihood)
     prior = PRIOR | given
     theta, tau = as_list(prior["theta"]), prior["tau"]
     if theta is None or len(theta) != 2 or not all(map(is_number, theta)) or theta[1] <= 0:
@@ -78,7 +94,8 @@ def read_prior(prior: Mapping | None, taus: int) -> tuple[tuple[float, float], l
         raise ValueError(
             f"prior of tau has length {len(tau)}: give its scale, or one per level with shared_tau=False"
         )
-    return (float(theta[0]), float(theta[1])), tau, prior["sigma"]
+    sigma = prior["sigma"] if "sigma" in PARAMETERS[likelihood] else None
+    return (float(theta[0]), float(theta[1])), tau, sigma
 
 
 def refuse_conflict(prior: Mapping | None, y: np.ndarray, errors: np.ndarray | None = None) -> None:

@@ -14,9 +14,9 @@ from helpers.inputs import (
     did_you_mean,
     is_number,
     is_whole,
-    read_tree,
     short_repr,
 )
+from helpers.likelihoods import SIZE, program_data, read_measurements
 from helpers.priors import read_prior, refuse_conflict
 
 
@@ -27,12 +27,16 @@ def tree_data(
     shared_tau: bool = True,
     weight: float | Sequence = 0,
     write_nodes: bool = False,
+    likelihood: str = "normal",
+    nu: float | None = None,
 ) -> dict[str, int | float | np.ndarray]:
-    """Write the same tree flat: the data of the Stan programs for any depth, `tree` and `tree_marginal`.
+    """Write the same tree flat: the data of the Stan programs for any depth.
+
+    These are `tree` and `tree_marginal` for normal measurements, `tree_family` for other likelihoods.
 
     Nodes of all levels are counted through, level by level from the top: with 3 days and 8 batches, batch 1
-    is node 4. What leaves were measured to be is summed up, so the dictionary is as long as the tree has
-    nodes.
+    is node 4. What leaves were measured to be is summed up, except with Student's t, so the dictionary is as
+    long as the tree has nodes.
 
     Parameters
     ----------
@@ -42,16 +46,23 @@ def tree_data(
         Priors that differ from those of the lessons, in the unit of the measurements: ``theta``, mean and
         standard deviation of its normal prior, by default (10, 3); ``tau`` and ``sigma``, the scale of a
         half-normal, by default 5. If every level has its own τ, ``tau`` may be a list of K. A default that is
-        far from the measurements is refused: see Raises.
+        far from the measurements is refused: see Raises. ``nu``, shape and rate of a gamma density, if ν is
+        unknown. Counts have no defaults, and priors of θ and τ only, for log rates or log odds.
     values
-        The item of `data` that holds the measurements.
+        The item of `data` that holds the measurements, or the counts.
     shared_tau
         Whether all levels have the same τ; if not, each has its own.
     weight
-        For `tree` only: how the nodes are moved, from 0, noncentered, to 1, centered. One number; or a list
-        of K entries, one for each level, each a number or an array with one for each node of the level.
+        Not for `tree_marginal`: how the nodes are moved, from 0, noncentered, to 1, centered. One number; or
+        a list of K entries, one for each level, each a number or an array with one for each node of the
+        level.
     write_nodes
         Whether the programs write every node with every draw, as ``node[1]``, ``node[2]``, …
+    likelihood
+        ``"normal"``; ``"student_t"``, for measurements with outliers; ``"poisson"``, for counts, over
+        ``exposure`` of the data if it is there; or ``"binomial"``, for successes of ``trials`` of the data.
+    nu
+        The degrees of freedom of Student's t, if they are known.
 
     Returns
     -------
@@ -59,7 +70,8 @@ def tree_data(
         ``K``, the number of levels; ``J`` (K), nodes of each level; ``parent``, of every node, 0 standing
         for the population; of every leaf ``n``, the number of its measurements, ``y_mean``, their mean, and
         ``y_squares``, the sum of their squared distances from it; ``weight`` of every node; ``shared_tau``
-        and ``write_nodes`` (0 or 1); ``prior_theta`` (2), ``prior_tau`` (1, or K), ``prior_sigma``.
+        and ``write_nodes`` (0 or 1); ``prior_theta`` (2), ``prior_tau`` (1, or K), ``prior_sigma``. Other
+        likelihoods have, in place of ``n`` and the two after it, what ``stan/tree_family.stan`` names.
 
     Raises
     ------
@@ -69,8 +81,9 @@ def tree_data(
         If an item of `data` is missing or malformed, a prior is, or a weight, or if `shared_tau` or
         `write_nodes` is neither true nor false. The message names the item, the node or the level, and the
         remedy. If a prior is not given, and that of the lessons does not suit the measurements: their mean is
-        more than 1.5 sds from θ's, or their sd is above 3 scales of the spreads or below a twentieth. The
-        message has the line to write.
+        more than 1.5 sds from θ's, or their sd is above 3 scales of the spreads or below a twentieth. If
+        counts have no prior, or are no counts; if ν is given twice, or not. The message has the line to
+        write.
 
     Examples
     --------
@@ -78,36 +91,37 @@ def tree_data(
     >>> flat = tree_data(two_levels)
     >>> flat["J"].tolist(), flat["parent"].tolist(), flat["n"].tolist(), flat["y_mean"].tolist()
     ([2, 3], [0, 0, 1, 2, 2], [2, 1, 1], [10.0, 9.0, 8.0])
+    >>> plates = {"J_1": 2, "index_1": [1, 1, 2], "grown": [3, 8, 0], "trials": [8, 8, 7]}
+    >>> prior = {"theta": (0, 1.5), "tau": 1}
+    >>> flat = tree_data(plates, prior, values="grown", likelihood="binomial")
+    >>> flat["count"].tolist(), flat["trials"].tolist()
+    ([11, 0], [16, 7])
     """
-    sizes, parents, leaf, y, _ = read_tree(data, values, None)
+    tree = read_measurements(data, values, likelihood, nu, prior)
     shared_tau, write_nodes = as_bool(shared_tau, "shared_tau"), as_bool(write_nodes, "write_nodes")
-    K = len(sizes)
-    first = np.cumsum([0, *sizes])  # nodes above each level
-    n = np.bincount(leaf)
-    mean = np.bincount(leaf, y) / n
-    mean += np.bincount(leaf, y - mean[leaf]) / n  # the digits that a long sum loses
-    theta, taus, sigma = read_prior(prior, 1 if shared_tau else K)
-    for name, scale in [*(("tau", tau) for tau in taus), ("sigma", sigma)]:
+    K = len(tree.sizes)
+    first = np.cumsum([0, *tree.sizes])  # nodes above each level
+    theta, taus, sigma = read_prior(prior, 1 if shared_tau else K, likelihood)
+    scales = [*(("tau", tau) for tau in taus), *([] if likelihood in SIZE else [("sigma", sigma)])]
+    for name, scale in scales:
         if not (is_number(scale) and scale > 0):
             raise ValueError(
                 f"prior of {name} is {short_repr(scale)}: give the scale of a half-normal, above 0"
             )
-    refuse_conflict(prior, y)
+    if likelihood not in SIZE:
+        refuse_conflict(prior, tree.y)
+    below = [parent + 1 + first[k] for k, parent in enumerate(tree.parents)]
     return {
         "K": K,
-        "J": np.array(sizes),
-        "parent": np.concatenate(
-            [np.zeros(sizes[0], dtype=np.int64), *(parent + 1 + first[k] for k, parent in enumerate(parents))]
-        ),
-        "n": n,
-        "y_mean": mean,
-        "y_squares": np.bincount(leaf, (y - mean[leaf]) ** 2),
-        "weight": _weights(weight, sizes),
+        "J": np.array(tree.sizes),
+        "parent": np.concatenate([np.zeros(tree.sizes[0], dtype=np.int64), *below]),
+        **program_data(tree, likelihood),
+        "weight": _weights(weight, tree.sizes),
         "shared_tau": int(shared_tau),
         "write_nodes": int(write_nodes),
         "prior_theta": np.array(theta),
         "prior_tau": np.array(taus, dtype=float),
-        "prior_sigma": float(sigma),
+        "prior_sigma": 1.0 if likelihood in SIZE else float(sigma),
     }
 
 
@@ -117,16 +131,16 @@ def unflatten(samples: xr.DataTree, flat: Mapping) -> xr.DataTree:
     Parameters
     ----------
     samples
-        What `arviz.from_cmdstanpy` gives for a fit of `tree` or `tree_marginal`.
+        What `arviz.from_cmdstanpy` gives for a fit of `tree`, `tree_marginal` or `tree_family`.
     flat
         The dictionary that was fitted; see `tree_data`.
 
     Returns
     -------
     xarray.DataTree
-        A copy in which ``tau`` is one number if all levels share it, and ``node``, if it was written, is
-        split into ``theta_1`` … ``theta_K``, with indices from 1: what `score`, `funnel` and
-        `ExactPosterior` know by these names.
+        A copy in which ``tau`` is one number if all levels share it, ``sigma`` and ``nu`` are one number or,
+        if the likelihood has none, left out, and ``node``, if it was written, is split into ``theta_1`` …
+        ``theta_K``, with indices from 1: what `score`, `funnel` and `ExactPosterior` know by these names.
 
     Raises
     ------
@@ -146,7 +160,7 @@ def unflatten(samples: xr.DataTree, flat: Mapping) -> xr.DataTree:
     if not J or not all(is_whole(size, 1) for size in J):
         raise ValueError(f"'J' is {short_repr(flat['J'])}: give the dictionary of helpers.tree_data")
     if "tau" not in posterior:
-        raise ValueError("the samples have no 'tau': give those of tree or tree_marginal")
+        raise ValueError("the samples have no 'tau': give those of tree, tree_marginal or tree_family")
     named = posterior.to_dataset()
     tau = named["tau"]
     found, wanted = int(np.prod(tau.shape[2:])), 1 if shared else len(J)
@@ -154,6 +168,11 @@ def unflatten(samples: xr.DataTree, flat: Mapping) -> xr.DataTree:
         raise ValueError(f"the samples have {found} τ, the data {wanted}: give the data of the fit")
     if shared:
         named = named.drop_vars("tau").assign(tau=tau.squeeze(tau.dims[2:], drop=True))
+    for name in ("sigma", "nu"):
+        if name in named and named[name].ndim > 2:
+            one = named[name]
+            named = named.drop_dims(one.dims[2:])
+            named = named.assign({name: one[:, :, 0].drop_vars(one.dims[2:])}) if one.size else named
     if "node" in named:
         node = named["node"].transpose("chain", "draw", ...).values
         if node.shape[2:] != (sum(J),):
