@@ -75,6 +75,8 @@ def read_measurements(data: Mapping, values: str, likelihood: str, nu, prior) ->
     nu, nu_prior = _read_nu(nu, prior_given(prior, likelihood), likelihood)
     sizes, parents, leaf, y, _ = read_tree(data, values, None, likelihood in SIZE)
     refuse_unused(data, values, likelihood)
+    if nu_prior:
+        _refuse_repeats(leaf, y, values)
     if likelihood in SIZE:
         size = _read_size(data, y, likelihood)
         if found := count_problem(y, size, likelihood):
@@ -192,6 +194,18 @@ def _read_nu(nu, given: dict, likelihood: str) -> tuple[float | None, tuple[floa
             "such as (2, 0.1)"
         )
     return None, (float(pair[0]), float(pair[1]))
+
+
+def _refuse_repeats(leaf: np.ndarray, y: np.ndarray, values: str) -> None:
+    """Refuse equal measurements in a group if ν is unknown: with ν and σ near 0 the density is infinite."""
+    order = np.lexsort((y, leaf))
+    again = (np.diff(leaf[order]) == 0) & (np.diff(y[order]) == 0)
+    if again.any():
+        i = order[1 + again.argmax()]
+        raise ValueError(
+            f"{values!r} is {y[i]:.16g} at position {i + 1}, as before in the same group, and with nu unknown "
+            "no posterior exists: give more digits, or nu=4"
+        )
 
 
 def _refuse_no_prior(prior: Mapping | None, y: np.ndarray, size: np.ndarray, likelihood: str) -> None:

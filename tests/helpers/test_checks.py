@@ -23,12 +23,12 @@ NUMBER = re.compile(r'helpers\.check\("(\d\d\.\d+)"')
 
 @pytest.fixture
 def two(monkeypatch):
-    """Two exercises of a lesson 99: one wants a 3, the other may say anything that is odd in HTML."""
+    """Two exercises of a lesson 97: one wants a 3, the other may say anything that is odd in HTML."""
     checks.exercises()  # now all of the lessons' are known
     monkeypatch.setattr(checks, "CHECKS", dict(checks.CHECKS))
     checks.exercises.cache_clear()
 
-    @exercise("99.1")
+    @exercise("97.1")
     def three(answer):
         if not isinstance(answer, int):
             raise TypeError(f"the answer is a {type(answer).__name__}: give a whole number")
@@ -36,7 +36,7 @@ def two(monkeypatch):
             raise WrongAnswer("Count again.")
         return "Three it is."
 
-    @exercise("99.2")
+    @exercise("97.2")
     def odd(answer):
         raise WrongAnswer("<b>1 < 2</b>")
 
@@ -45,7 +45,7 @@ def two(monkeypatch):
 
 
 def test_a_verdict_is_true_or_false_and_says_why(two):
-    right, wrong = helpers.check("99.1", 3), helpers.check("99.1", 4)
+    right, wrong = helpers.check("97.1", 3), helpers.check("97.1", 4)
     assert right
     assert str(right) == repr(right) == "✔ Right. Three it is."
     assert not wrong
@@ -54,8 +54,8 @@ def test_a_verdict_is_true_or_false_and_says_why(two):
 
 
 def test_a_verdict_in_html_is_text_and_has_a_colour_of_its_own(two):
-    assert "&lt;b&gt;1 &lt; 2&lt;/b&gt;" in helpers.check("99.2", None)._repr_html_()
-    right, wrong = (helpers.check("99.1", n)._repr_html_() for n in (3, 4))
+    assert "&lt;b&gt;1 &lt; 2&lt;/b&gt;" in helpers.check("97.2", None)._repr_html_()
+    right, wrong = (helpers.check("97.1", n)._repr_html_() for n in (3, 4))
     assert re.search(r"color: (#\w+)", right)[1] != re.search(r"color: (#\w+)", wrong)[1]
 
 
@@ -65,16 +65,16 @@ def test_a_number_may_lack_its_zero():
     assert helpers.check(9.1, answer)
 
 
-@pytest.mark.parametrize("number", ["98.7", "x", "", "99.9", "99-1", "99.1 "])
+@pytest.mark.parametrize("number", ["98.7", "x", "", "97.9", "97-1", "97.1 "])
 def test_an_unknown_number_names_those_there_are(two, number):
-    known = "99.1, 99.2" if number.startswith("99") else ", ".join(checks.exercises())
+    known = "97.1, 97.2" if number.startswith("97") else ", ".join(checks.exercises())
     with pytest.raises(ValueError, match=f"^no exercise '{number}' answers back; there are {known}$"):
         helpers.check(number, 3)
 
 
 def test_a_check_prints_nothing(two, capfd):
-    helpers.check("99.1", 3)
-    helpers.check("99.1", 4)
+    helpers.check("97.1", 3)
+    helpers.check("97.1", 4)
     assert capfd.readouterr() == ("", "")
 
 
@@ -123,9 +123,9 @@ def test_each_kind_of_error_of_a_check_is_one_line_in_ipython(two, capfd):
     for kind in ("RuntimeError", "KeyError", "ZeroDivisionError", "OSError", "polars.exceptions.ShapeError"):
         source = f"import polars\ndef stop(answer): raise {kind}('first\\nsecond')"
         exec(compile(source, checks.__file__, "exec"), scope := {})
-        exercise("99.3")(scope["stop"])
+        exercise("97.3")(scope["stop"])
         checks.exercises.cache_clear()
-        said = shown(capfd, "helpers.check('99.3', 3)")
+        said = shown(capfd, "helpers.check('97.3', 3)")
         assert re.fullmatch(rf"{kind.split('.')[-1]}: .*first.*second.*", said)
 
 
@@ -250,9 +250,9 @@ def test_an_error_below_a_check_in_a_library_shows_one_line_too(two, capfd):
     """Its traceback goes through the check and NumPy, and through no code of the reader's."""
     source = "def below(answer): numpy.linalg.cholesky(answer)"
     exec(compile(source, checks.__file__, "exec"), scope := {"numpy": np})
-    exercise("99.3")(scope["below"])
+    exercise("97.3")(scope["below"])
     checks.exercises.cache_clear()
-    assert re.fullmatch("LinAlgError: .*", shown(capfd, "helpers.check('99.3', [[1, 2]])"))
+    assert re.fullmatch("LinAlgError: .*", shown(capfd, "helpers.check('97.3', [[1, 2]])"))
 
 
 @pytest.fixture
@@ -303,7 +303,7 @@ def test_where_nothing_tells_what_was_edited_nothing_is_said(edited_course):
 def test_a_wrong_program_is_told_of_an_edited_one_a_number_is_not(two, edited_course, answer, said):
     shutil.copytree("../stan", "../stan/original")
     edited_course()
-    verdict = helpers.check("99.2", answer)
+    verdict = helpers.check("97.2", answer)
     assert not verdict
     assert bool(COPY.search(verdict.text)) == said
 

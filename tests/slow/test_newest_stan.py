@@ -13,7 +13,8 @@ from tools import newest
 COURSE = Path(__file__).parents[2]
 # The density of every program is held against the model's formulas, and draws against the exact posterior.
 MARKED = "without_a_warning or the_density_of or density_of_tree or gives_the_exact_posterior"
-FILES = ["helpers/test_models.py", "helpers/test_tree.py", "lessons/test_densities.py", "slow/test_seeds.py"]
+FILES = ["helpers/test_models.py", "helpers/test_tree.py", "helpers/test_likelihoods.py"]
+FILES += ["lessons/test_densities.py", "slow/test_seeds.py"]
 
 
 @pytest.mark.parametrize("compiler", ["g++", "clang++"])
