@@ -203,8 +203,8 @@ def _refuse_repeats(leaf: np.ndarray, y: np.ndarray, values: str) -> None:
     if again.any():
         i = order[1 + again.argmax()]
         raise ValueError(
-            f"{values!r} is {y[i]:.16g} at position {i + 1}, as before in the same group, and with nu unknown "
-            "no posterior exists: give more digits, or nu=4"
+            f"{values!r} is {y[i]:.16g} at position {i + 1}, as before in the same group, and with nu "
+            "unknown no posterior exists: give more digits, or nu=4"
         )
 
 

@@ -107,7 +107,7 @@ def test_plans_name_sections_and_exercises_that_there_are():
 def test_map_names_every_lesson():
     tree = ET.fromstring(read("lessons/figures/map.svg"))
     text = " ".join("".join(node.itertext()) for node in tree.iter("{http://www.w3.org/2000/svg}text"))
-    assert [int(number) for number in re.findall(r"\b(\d+)  ", text)] == [*range(1, len(TEXTS) + 1)]
+    assert [int(number) for number in re.findall(r"\b(\d+)  ", text)] == [int(name[:2]) for name in TEXTS]
 
 
 def test_recipe_for_your_own_data_gives_right_answers(tmp_path, monkeypatch):

@@ -243,22 +243,26 @@ def test_a_wide_table_is_noticed_and_made_long():
 
 
 NUMBERS = [
-    ([3, 0, 2, 7], "a count"),
-    ([1, 0, 0, 1], "a yes or no"),
-    ([0.5, 0.25, 1, 0], "a share of a whole"),
-    (["3.5%", "60%", "7%", "8%"], "a share of a whole"),
-    ([11.5, 2.5, 4, 3], None),
+    ([3, 0, 2, 7], "are whole: are they counts?", "poisson"),
+    ([1, 0, 0, 1], "do they say no and yes", "binomial"),
+    ([0.5, 0.25, 1, 0], "all between 0 and 1. If each is a share", None),
+    (["3.5%", "60%", "7%", "8%"], "percentages. If each is a share", None),
+    ([11.5, 2.5, 4, 3], None, None),
 ]
 
 
-def test_what_the_model_is_not_for_is_remarked_on():
+def test_numbers_that_may_be_something_else_are_remarked_on():
     texts = [
-        "g,y\n" + "".join(f"{g},{y}\n" for g, y in zip("abca", some, strict=True)) for some, _ in NUMBERS
+        "g,y\n" + "".join(f"{g},{y}\n" for g, y in zip("abca", some, strict=True)) for some, *_ in NUMBERS
     ]
-    for (_, kind), told in zip(NUMBERS, in_page(*(case(text, value="y") for text in texts)), strict=True):
-        said = [one["text"] for one in told["remarks"] if one["rule"] == "numbers"]
-        assert len(said) == (kind is not None), kind
-        assert all(f"If each is {kind}, this model is not for them" in sentence for sentence in said)
+    results = in_page(*(case(text, value="y") for text in texts))
+    for (_, words, likelihood), told in zip(NUMBERS, results, strict=True):
+        said = [one for one in told["remarks"] if one["rule"] == "numbers"]
+        assert len(said) == (words is not None), words
+        for one in said:
+            assert words in one["text"]
+            assert one.get("fix", {}).get("likelihood") == likelihood
+        assert "family" not in told.get("data", {}), "nothing but numbers is chosen by the page itself"
     told = read("treatment,mouse,y\ndrug,a,1.5\ndrug,b,2\nplacebo,c,3\nplacebo,d,3.5\nplacebo,d,4\n")
     [one] = told["remarks"]
     assert (one["rule"], one["column"], one["labels"]) == ("two", "treatment", ["drug", "placebo"])

@@ -25,9 +25,9 @@ MAKE = """
 const make = (given) => {
   const { grid, ...guess } = course.guess(course.readGrid(given, answers), answers);
   const { table, did } = course.takeColumns(grid, { ...guess, answers, missing: [] });
-  const options = { prior, sharedTau: false, weight: 0, writeNodes: true };
+  const options = { prior, sharedTau: false, weight: 0, writeNodes: true, likelihood: "normal", nu: 0 };
   const said = [...grid.did, ...did].map((one) => one.text);
-  const chosen = { ...guess, table, did: said, given };
+  const chosen = { ...guess, table, likelihood: "normal", size: null, did: said, given };
   return { ...chosen, options, settings, reserved, remarked, program: "tree_marginal" };
 };
 """

@@ -5,6 +5,7 @@ import pytest
 from book_pages import PAGES, changed, pixels
 
 FIGURES = {  # the sliders of each, and a data source that follows it
+    "leaf_message": {"tau": "curves"},
     "pooling": {"slider": "colonies"},
     "nested": {"slider": "leaves"},
     "walk": {"step": "path", "start": "path"},

@@ -145,6 +145,44 @@ BROKEN = [
     ("g,y\na,1\na,1\nb,2\nb,2\n", "checked", "no posterior exists"),
     (f"{MARKUP},y\na,{MARKUP}\nb,1.5\nb,2\n", "asked", "<img src=x"),
 ]
+SEEDS = "bed,grown,sown\n" + "".join(
+    f"{'abcdef'[i % 6]},{i % 6 + i // 6 % 3},{8 + i // 12}\n" for i in range(24)
+)
+PLATES = "plate,count,area\n" + "".join(f"{'abcdef'[i % 6]},{(5 * i) % 11},{1 + i % 3}\n" for i in range(24))
+WHAT = "What was measured"
+
+
+def test_what_was_measured_is_chosen_and_its_fields_follow(form):
+    form.paste(SEEDS.replace("sown", "trials"))
+    form.field("Measured number").select_option("grown")
+    assert form.field(WHAT).input_value() == "normal"
+    assert "are they successes of trials?" in form.told("checked")
+    form.button("Take them as successes of trials").click()
+    assert form.field("Column of trials").input_value() == "trials"
+    assert "24 counts; groups of each level: 6 (bed)" in form.told("checked")
+    assert [form.field(name).input_value() for name in ("θ: mean", "θ: sd")] == ["0", "1.5"]
+    assert form.told("priors") == "Priors, in log odds"
+    assert "the population's probability lies between 5% and 95%" in form.told("prior-meaning")
+    for label, kind in (("σ: scale of the half-normal", None), ("ν: degrees of freedom, given", "student_t")):
+        assert form.field(label).is_hidden()
+        if kind:
+            form.field(WHAT).select_option(kind)
+            assert form.field(label).is_visible()
+    form.paste(PLATES)
+    form.field("Measured number").select_option("count")
+    form.field(WHAT).select_option("poisson")
+    assert "are they counts" not in form.told("checked")
+    form.field("Column of exposure").select_option("area")
+    assert form.told("priors") == "Priors, in log rates"
+    assert "Before any data, the population's rate lies between" in form.told("prior-meaning")
+    form.paste(PLATES.replace("a,0,1", "a,0,0"))
+    assert "“area” is 0 in line 2: an exposure is above 0" in form.told("checked")
+    assert form.button("Sample").is_disabled()
+    form.paste(PLATES)
+    form.page.get_by_label("Column of exposure").select_option("")
+    assert form.button("Notebook").is_enabled()
+
+
 IMPOSSIBLE = [
     ("draws", "", "draws is not a number"),
     ("θ: sd", 0, "The prior of θ needs a mean, and an sd above 0."),
@@ -250,6 +288,42 @@ def test_a_table_is_sampled_and_its_draws_are_handed_over(samples, tmp_path):
     leaves_are_of(samples, fit.stan_variable("node")[:, 6:], flat["y_mean"])
     np.testing.assert_allclose(samples.get("theta", "location"), fit.stan_variable("theta").mean(), rtol=1e-9)
     row_is_of(samples, "σ", fit.stan_variable("sigma"))
+
+
+CHOSEN = [
+    (None, None, "y", "student_t", None, ["θ", "τ", "σ"]),
+    (PLATES, "plate", "count", "poisson", "area", ["θ (log rate)", "rate at θ", "τ (log rate)"]),
+    (SEEDS, "bed", "grown", "binomial", "sown", ["θ (log odds)", "probability at θ", "τ (log odds)"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "level", "value", "kind", "size", "names"), CHOSEN, ids=["t", "counts", "shares"]
+)
+def test_other_measurements_are_sampled_and_marked(samples, text, level, value, kind, size, names):
+    """No mark is beyond 5 MCSE: a sampler that is right gets there once in two million times."""
+    if text:
+        samples.paste(text)
+        samples.field("Measured number").select_option(value)
+        samples.field("Level 1, the outermost").select_option(level)
+    samples.field(WHAT).select_option(kind)
+    if size:
+        samples.page.locator("#yours-size").select_option(size)
+    assert samples.sample(draws=1000, warmup=1000, adapt_delta=0.95).startswith("Done: 4,000 draws")
+    rows = samples.page.locator("#yours-results table").first.locator("tbody th").all_inner_texts()
+    assert rows == names
+    assert samples.page.locator("#yours-results caption").inner_text().startswith("Against the exact answer")
+    marks = samples.page.locator("#yours-results table").last.locator("tbody tr").all_inner_texts()
+    assert len(marks) == (4 if kind == "student_t" else 3)
+    errors = [float(row.split("\t")[-1].replace("−", "-")) for row in marks]
+    assert max(map(abs, errors)) < 5, marks
+    leaves = samples.get("leaves", "data")
+    if kind != "student_t":
+        assert min(leaves["y"]) > 0
+        assert kind == "poisson" or max(leaves["y"]) < 1
+        theta = samples.get("theta", "location")
+        shrunk = np.sign(np.subtract(leaves["x"], theta)) * np.subtract(leaves["x"], leaves["y"])
+        assert np.mean(shrunk) > 0, "groups are pulled to the mean"
 
 
 @pytest.mark.parametrize("form", ["server"], indirect=True)

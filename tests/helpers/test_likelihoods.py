@@ -95,7 +95,7 @@ def test_a_frame_whose_counts_are_none_is_refused_in_one_line(change, options, m
         (NUMBERS | {"sigma": [1] * 5}, "student_t", {"nu": 4}, "'sigma' of the data would not"),
         (NUMBERS | {"y": [1, 1, 2, 3, 3]}, "student_t", {"nu": 4}, "equal within every group"),
         (NUMBERS, "normal", {"nu": 4}, "nu is 4, which likelihood='normal' does not have: leave it out"),
-        (NUMBERS | {"y": [1, 2, 3, 3, 4]}, "student_t", {"prior": {"nu": (2, 1)}}, "at position 4, as before"),
+        (NUMBERS | {"y": [1, 2, 3, 4, 4]}, "student_t", {"prior": {"nu": (2, 1)}}, "position 5, as before"),
         (NUMBERS, "student_t", {}, "needs nu, its degrees of freedom: give nu=4, or prior="),
         (NUMBERS, "student_t", {"nu": 4, "prior": {"nu": (2, 0.1)}}, "has nu and a prior .* nu=4"),
         (NUMBERS, "student_t", {"nu": 0}, "nu is 0: give a number above 0, such as nu=4"),

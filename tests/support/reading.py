@@ -7,9 +7,16 @@ from helpers.inputs import MISSING
 
 SCRIPTS = [*sampling.SHARED, *(f"your_data/{name}.js" for name in sampling.TABLES)]
 PRIOR = {"theta": [10, 3], "tau": 5, "sigma": 5}
-OPTIONS = {"prior": PRIOR, "sharedTau": True, "weight": 0, "writeNodes": False}
+OPTIONS = {
+    "prior": PRIOR,
+    "sharedTau": True,
+    "weight": 0,
+    "writeNodes": False,
+    "likelihood": "normal",
+    "nu": 4,
+}
 READ = """
-return cases.map(({ text, answers, levels, value, options }) => {
+return cases.map(({ text, answers, levels, value, size, options }) => {
   const out = { asks: [], did: [] };
   try {
     const read = course.readGrid(text, answers);
@@ -20,7 +27,8 @@ return cases.map(({ text, answers, levels, value, options }) => {
     out.names = grid.names;
     out.guess = { value: guess.value, levels: guess.levels };
     const chosen = { levels: levels ?? guess.levels, value: value ?? guess.value };
-    const taken = course.takeColumns(grid, { ...chosen, answers, missing });
+    const { likelihood } = options;
+    const taken = course.takeColumns(grid, { ...chosen, size, likelihood, answers, missing });
     out.asks = [...guess.asks, ...(taken.ask ? [taken.ask] : [])];
     out.did = [...grid.did, ...taken.did];
     out.problem = taken.problem;
@@ -29,7 +37,8 @@ return cases.map(({ text, answers, levels, value, options }) => {
     out.csv = course.toCsv(table);
     out.schema = table.columns.map(({ name, type }) => [name, type]);
     const tree = course.stanData(table);
-    out.remarks = course.remarks(table, tree, { missing, percent });
+    const trials = course.trialsOf(grid, chosen.value);
+    out.remarks = course.remarks(table, tree, { missing, percent, likelihood, trials });
     out.told = out.remarks.filter(course.isTold).length;
     out.data = course.treeData(tree, options);
   } catch (error) {
@@ -40,9 +49,9 @@ return cases.map(({ text, answers, levels, value, options }) => {
 """
 
 
-def case(text: str, levels=None, value=None, answers=None, **options) -> dict:
+def case(text: str, levels=None, value=None, answers=None, size=None, **options) -> dict:
     """Describe what a reader gives, and chooses, or leaves to the guess of the page."""
-    given = {"text": text, "answers": answers or {}, "levels": levels, "value": value}
+    given = {"text": text, "answers": answers or {}, "levels": levels, "value": value, "size": size}
     return given | {"options": OPTIONS | options}
 
 

@@ -46,7 +46,8 @@ def data_of(program: str) -> dict:
     """Give data that a program reads, ready for JSON."""
     data = helpers.stan_data(helpers.measurements(), LEVELS, "y")[0]
     if program.startswith("tree"):
-        data = helpers.tree_data(data, weight=0.3, write_nodes=True)
+        other = {"likelihood": "student_t", "nu": 4} if program == "tree_family" else {}
+        data = helpers.tree_data(data, weight=0.3, write_nodes=True, **other)
     return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in data.items()}
 
 

@@ -6,6 +6,7 @@
   const DOTS = 1200; // at most, in each picture while chains run; divergent draws come on top
   const MOST = 5000; // steps of warm-up, and draws, of a chain: the table is computed in the page
   const SAYS = { tree: "tree, with a weight", tree_marginal: "tree_marginal, integrated out" };
+  const PROGRAMS = course.programs.filter((name) => name !== "tree_family"); // not for what the lessons measured
   const FIELDS = [
     ["weight", "weight", "0", "1", "0.05"],
     ["adaptDelta", "adapt_delta", "0.01", "0.999", "any"],
@@ -64,7 +65,7 @@
       this.below = element("div", { className: "sampling-table" });
       this.status = element("p", { role: "status", className: "sampling-status" });
       output.append(this.below);
-      if (course.programs.length) this.form = this.makeForm();
+      if (PROGRAMS.length) this.form = this.makeForm();
       else this.hideAdvice(output.closest(".cell"));
       output.prepend(this.form ?? element("p", {}, "This copy of the book cannot sample: it shows stored draws."));
     }
@@ -77,7 +78,7 @@
     }
 
     makeForm() {
-      const choices = course.programs.map((value) => element("option", { value }, SAYS[value] ?? value));
+      const choices = PROGRAMS.map((value) => element("option", { value }, SAYS[value] ?? value));
       this.program = element("select", { name: "program" }, ...choices);
       this.fields = {};
       const labels = FIELDS.map(([key, text, min, max, step]) => {

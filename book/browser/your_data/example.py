@@ -9,9 +9,10 @@
 ``yours.trace``, ``yours.trace.1`` … ``yours.trace.4``, ``yours.trace.axis``
     The panel of the trace; of each chain ``x``, numbers of draws, those of warmup below 1, and ``y``; and the
     axis that says what is shown.
-``yours.shrinkage``, ``yours.leaves``, ``yours.theta``
+``yours.shrinkage``, ``yours.leaves``, ``yours.theta``, ``yours.own.axis``, ``yours.mean.axis``
     The panel of the leaves; of each ``x``, its own average, and ``y``, its posterior mean, with ``low`` and
-    ``high``, a standard deviation on either side, ``size``, ``n`` and ``label``; and the line at θ.
+    ``high``, a standard deviation on either side, ``size``, ``n`` and ``label``; the line at θ; and the
+    axes, as counts have others.
 """
 
 import logging
@@ -116,6 +117,7 @@ def shrinkage() -> bokeh.plotting.figure:
         source=leaves,
     )  # fmt: skip
     p.select(bokeh.models.HoverTool).renderers = [dots]
+    p.xaxis[0].name, p.yaxis[0].name = "yours.own.axis", "yours.mean.axis"
     return p
 
 

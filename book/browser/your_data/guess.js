@@ -60,8 +60,12 @@
     return { columns: measured.length > 1 ? measured : [], named: false };
   }
 
-  function measuredOne(looks, rows) {
-    const numeric = looks.filter(({ kind, unnamed }) => kind !== "text" && !unnamed);
+  // Trials of another column are not what is measured.
+  function measuredOne(grid, looks) {
+    const rows = grid.lines.length;
+    const numbers = looks.filter(({ kind, unnamed }) => kind !== "text" && !unnamed);
+    const trials = numbers.filter(({ kind }) => kind === "whole").map(({ name }) => course.trialsOf(grid, name));
+    const numeric = numbers.filter(({ name }) => !trials.includes(name));
     const counted = numeric.filter(({ running }) => !running);
     const measured = counted.filter(({ kind }) => kind === "measured");
     if (measured.length > 1) return null;
@@ -83,7 +87,10 @@
     const looks = look(grid);
     const labels = looks.filter(
       ({ name, kind, running, unnamed }) =>
-        ![value, grid.long?.which].includes(name) && kind !== "measured" && !running && !unnamed,
+        ![value, grid.long?.which, course.trialsOf(grid, value)].includes(name) &&
+        kind !== "measured" &&
+        !running &&
+        !unnamed,
     );
     const repeated = labels.filter(({ different }) => different > 1 && different < grid.lines.length);
     return (repeated.length ? repeated : labels.slice(0, 1)).map(({ name }) => name);
@@ -128,7 +135,7 @@
     if (isWide && !answers.long) return { grid: given, value: null, levels: [], asks: [askToMakeLong(found)] };
     const names = found.columns.map(({ name }) => name);
     const grid = isWide ? makeLong(given, names) : given;
-    const value = isWide ? grid.long.value : (measuredOne(look(grid), grid.lines.length)?.name ?? null);
+    const value = isWide ? grid.long.value : (measuredOne(grid, look(grid))?.name ?? null);
     return { grid, value, levels: value === null ? [] : course.guessLevels(grid, value), asks: [] };
   };
 })();

@@ -36,13 +36,13 @@
   };
 
   // Names that Python and Stan take, where those of the columns are not such: a column is renamed in the notebook.
-  function namesFor(levels, value, reserved) {
+  function namesFor(levels, value, size, reserved) {
     const names = new Map();
     const free = (wish) => {
-      const used = [...levels, ...names.values()];
+      const used = [...levels, size, ...names.values()];
       return used.some((name) => name === wish || wish === `${name}_stan`) ? free(`${wish}_`) : wish;
     };
-    const taken = ["N", ...levels.flatMap((_, k) => [`J_${k + 1}`, `index_${k + 1}`])];
+    const taken = ["trials", "exposure", "N", ...levels.flatMap((_, k) => [`J_${k + 1}`, `index_${k + 1}`])];
     const bad =
       taken.includes(value) ||
       reserved.includes(value) ||
@@ -67,17 +67,41 @@
   const markdown = (source) => ({ cell_type: "markdown", source });
   const code = (source) => ({ cell_type: "code", source, execution_count: null, outputs: [] });
 
+  const MOST_SPREADS = { normal: 4, other: 2 }; // that helpers.exact_posterior integrates over in seconds
+
+  // Cells that hold the draws against the exact answer, where that does not take long
+  function marks({ levels, options: { sharedTau, likelihood } }, own) {
+    const isNormal = likelihood === "normal";
+    const spreads = (sharedTau ? 1 : levels.length) + (course.likelihoods[likelihood].size ? 0 : 1);
+    if (spreads > MOST_SPREADS[isNormal ? "normal" : "other"]) return [];
+    return [
+      markdown(
+        "The draws against the exact answer. An error of about 2 MCSE is chance; beyond 5 the sampler is wrong.",
+      ),
+      code(`exact = helpers.exact_posterior(${own})
+tau = exact.mean([name for name in exact.names if name.startswith("tau")][0])
+helpers.score(helpers.unflatten(samples, flat), exact, below=float(f"{tau:.1g}"))`),
+    ];
+  }
+
   // Cells of the notebook; those that read what the page has drawn do so if it is there.
-  function cells({ table, levels, value, program, options, settings, did, remarked, reserved }) {
-    const { prior, sharedTau, weight, writeNodes } = options;
+  function cells(job) {
+    const { table, levels, value, size, program, options, settings, did, remarked, reserved } = job;
+    const { prior, sharedTau, weight, writeNodes, likelihood, nu } = options;
     const truth = (flag) => (flag ? "True" : "False");
+    const isCount = course.likelihoods[likelihood].size !== null;
     const schema = table.columns.map(({ name, type }) => `    ${repr(name)}: pl.${type},\n`).join("");
-    const names = namesFor(levels, value, reserved);
+    const names = namesFor(levels, value, size, reserved);
     const renamed = [...names].filter(([name, own]) => name !== own);
     const rename = renamed.map(([name, own]) => `${repr(name)}: ${repr(own)}`).join(", ");
     const own = { levels: levels.map((level) => names.get(level)), value: names.get(value) };
+    const also = size === null ? "" : `, ${course.likelihoods[likelihood].size}=${repr(size)}`;
     const remark = remarked ? ",\n    remark=False,  # the page has said what to look at\n" : "\n";
-    const scales = `"tau": ${repr(prior.tau)}, "sigma": ${repr(prior.sigma)}`;
+    const scales = `"tau": ${repr(prior.tau)}${isCount ? "" : `, "sigma": ${repr(prior.sigma)}`}`;
+    const kind = likelihood === "normal" ? "" : `likelihood=${repr(likelihood)}`;
+    const about = `data, prior=prior, values=${repr(own.value)}, shared_tau=${truth(sharedTau)}${
+      kind && `, ${kind}${likelihood === "student_t" ? `, nu=${repr(nu)}` : ""}`
+    }`;
     return [
       markdown(`# Your data, natively
 
@@ -99,16 +123,12 @@ logging.getLogger("cmdstanpy").setLevel(logging.ERROR)
 df = pl.read_csv("data.csv", schema={
 ${schema}})${rename && `\ndf = df.rename({${rename}})  # as names of Stan's`}
 data, labelled = helpers.stan_data(
-    df, levels=${repr(own.levels)}, values=${repr(own.value)}${remark})
+    df, levels=${repr(own.levels)}, values=${repr(own.value)}${also}${remark})
+prior = {"theta": (${prior.theta.map(repr).join(", ")}), ${scales}}
 flat = helpers.tree_data(
-    data,
-    prior={"theta": (${prior.theta.map(repr).join(", ")}), ${scales}},
-    values=${repr(own.value)},
-    shared_tau=${truth(sharedTau)},
-    weight=${repr(weight)},
-    write_nodes=${truth(writeNodes)},
-)
-print(f"{data['N']} measurements; nodes of each level: {flat['J'].tolist()}")`),
+    ${about},
+    weight=${repr(weight)}, write_nodes=${truth(writeNodes)})
+print(f"{data['N']} ${isCount ? "counts" : "measurements"}; nodes of each level: {flat['J'].tolist()}")`),
       code(`fit = helpers.stan_model(${repr(program)}).sample(
     data=flat,
     chains=${settings.chains},
@@ -119,8 +139,9 @@ print(f"{data['N']} measurements; nodes of each level: {flat['J'].tolist()}")`),
     show_progress=False,
 )
 samples = arviz.from_cmdstanpy(fit, index_origin=1)
-names = ["theta", "tau", "sigma"]
+names = ["theta", "tau"${isCount ? "" : ', "sigma"'}]
 arviz.summary(samples, var_names=names)`),
+      ...marks(job, about),
       markdown("The draws of the page, if their files are here, beside those of this notebook."),
       code(`files = sorted(map(str, Path().glob("draws-*.csv")))
 if files:

@@ -2,14 +2,21 @@
 
 course.outcome = (() => {
   const LESSON_3 = "../../lessons/03-funnel-diagnosis.html";
+  const ADVICE = {
+    tree: " Choose tree_marginal, or another weight.",
+    tree_marginal: " Raise adapt_delta.",
+    tree_family: " Try another weight, or raise adapt_delta.",
+  };
+  const MOST_GROUPS = 100; // in a table
   const HEAD = ["", "mean", "sd", "5%", "95%", "R-hat", "bulk ESS", "tail ESS"];
   const { count, digits, element, isFine, limits, plural } = course;
-  const { at } = course.page;
+  const { at, scrolling } = course.page;
 
   // Columns that are told of, and their symbols
-  function unknowns({ options, levels }) {
+  function unknowns({ options, levels, likelihood, program }) {
     const taus = options.sharedTau ? [["tau.1", "τ"]] : levels.map((level, k) => [`tau.${k + 1}`, `τ of ${level}`]);
-    return new Map([["theta", "θ"], ...taus, ["sigma", "σ"]]);
+    const sigma = program === "tree_family" ? "sigma.1" : "sigma"; // there it is a vector, as counts have none
+    return new Map([["theta", "θ"], ...taus, ...(course.likelihoods[likelihood].size ? [] : [[sigma, "σ"]])]);
   }
 
   // As many decimals as show two digits of the sd
@@ -49,7 +56,7 @@ course.outcome = (() => {
       first.push(
         `${plural(divergences, "path")} diverged: the sampler could not follow the posterior there, and may have ` +
           "missed a part of it." +
-          (job.program === "tree" ? " Choose tree_marginal, or another weight." : " Raise adapt_delta."),
+          ADVICE[job.program],
       );
     }
     if (ceiling) last.push(`${plural(ceiling, "path")} hit the ceiling of tree depth: slow, but not wrong.`);
@@ -71,8 +78,8 @@ course.outcome = (() => {
     }
     if (!options.writeNodes) {
       const kept =
-        `With ${count(data.parent.length)} nodes, this page keeps the draws of θ, τ and σ only, and the picture of the ` +
-        "groups is empty; with fewer draws, or with ";
+        `With ${count(data.parent.length)} nodes, this page keeps the draws of the population only, and the picture of ` +
+        "the groups is empty; with fewer draws, or with ";
       const inNotebook = element("code", {}, "write_nodes=True");
       parts.push(element("p", {}, kept, inNotebook, " in the notebook, there are all."));
     }
@@ -80,10 +87,29 @@ course.outcome = (() => {
   }
 
   // Where the draws come from: of the page's own run, or of the one that it begins with
-  function origin({ stored, tree, value, program }) {
+  function origin({ stored, tree, value, program, likelihood }) {
+    const what = course.likelihoods[likelihood].size ? "count" : "measurement";
     if (stored) return ["These are the course's own measurements, sampled when this book was made."];
     const code = (text) => element("code", {}, text);
-    return [`${plural(tree.N, "measurement")} of `, code(value), ", sampled in this page with ", code(program), "."];
+    return [`${plural(tree.N, what)} of `, code(value), ", sampled in this page with ", code(program), "."];
+  }
+
+  // The groups of the last level on the scale of the data, folded away
+  function groups({ likelihood, levels }, { label, n, x, y, low }) {
+    const { own, scale, size } = course.likelihoods[likelihood];
+    const head = [levels.join(" / "), size ?? "measurements", own ?? "own average", `${scale ?? "mean"}: mean`, "sd"];
+    const rows = label.slice(0, MOST_GROUPS).map((name, i) => {
+      const places = decimalsFor(y[i] - low[i]);
+      return [
+        name,
+        String(Number(n[i].toPrecision(6))),
+        ...[x[i], y[i], y[i] - low[i]].map((one) => digits(one, places)),
+      ];
+    });
+    const more = label.length > MOST_GROUPS ? `, the first ${MOST_GROUPS} of ${count(label.length)}` : "";
+    const summary = element("summary", {}, `The groups of ${levels.at(-1)}, each with its ${scale ?? "mean"}${more}`);
+    const table = course.table("", head, rows, { className: "yours-table" });
+    return element("details", {}, summary, scrolling("The groups", table));
   }
 
   async function show(job, result) {
@@ -91,18 +117,26 @@ course.outcome = (() => {
     const column = columnsOf(result);
     const rows = [];
     const alarms = [];
+    const { link, scale, toData } = course.likelihoods[job.likelihood];
     for (const [name, symbol] of unknowns(job)) {
-      const found = describe(symbol, await course.summary(column(name), breathe));
+      const unit = link ? ` (${link})` : "";
+      const found = describe(`${symbol}${unit}`, await course.summary(column(name), breathe));
       rows.push(found.row);
       alarms.push(...found.alarms);
     }
+    const theta = column("theta").map((chain) => chain.map(toData)); // on the scale of the data
+    if (scale) rows.splice(1, 0, describe(`${scale} at θ`, await course.summary(theta, breathe)).row);
     const run = diagnose(job, column);
     at("results").replaceChildren(
       element("p", {}, ...origin(job)),
-      course.table("", HEAD, rows, { className: "yours-table" }),
+      scrolling("The unknowns", course.table("", HEAD, rows, { className: "yours-table" })),
       ...verdict(job, run, [...run.first, ...alarms, ...run.last]),
     );
-    await course.pictures.showLeaves(job, result, course.mean(column("theta")));
+    const leaves = await course.pictures.showLeaves(job, result, course.mean(theta));
+    if (job.options.writeNodes) at("results").append(groups(job, leaves));
+    const marks = element("div", {}, element("p", {}, "Computing the exact answer …"));
+    at("results").append(marks);
+    marks.replaceChildren(...(await course.marks(job, column, unknowns(job), breathe)));
     at("results").removeAttribute("aria-busy");
   }
 

@@ -13,6 +13,9 @@ course.page = (() => {
       at(id).textContent = text;
       at(id).classList.toggle("yours-wrong", wrong);
     },
+    // A table that is wider than a phone can be scrolled, by keyboard too.
+    scrolling: (label, table) =>
+      course.element("div", { className: "yours-scroll", tabIndex: 0, role: "region", ariaLabel: label }, table),
     options: (choices, chosen) =>
       choices.map(([value, textContent]) =>
         course.element("option", { value, textContent, selected: value === chosen }),

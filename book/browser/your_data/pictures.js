@@ -66,7 +66,7 @@ course.pictures = (() => {
   }
 
   function sizesOf(n) {
-    const most = n.reduce((a, b) => Math.max(a, b), 1);
+    const most = n.reduce((a, b) => Math.max(a, b), 0) || 1;
     return n.map((each) => 5 + 9 * Math.sqrt(each / most));
   }
 
@@ -87,16 +87,16 @@ course.pictures = (() => {
     if (model("trace.axis").axis_label !== shown) model("trace.axis").axis_label = shown;
   }
 
-  // Mean and sd of each leaf's draws, counted from its own average so that no digits are lost
-  async function leafMoments({ n, parent, y_mean }, { names, chains }) {
+  // Mean and sd of each leaf's draws on the scale of the data, counted from its own average so that no digits are lost
+  async function leafMoments({ parent }, own, toData, { names, chains }) {
     const breathe = course.breather();
-    const first = names.indexOf(`node.${parent.length - n.length + 1}`);
-    const [sum, squares] = [zeros(n.length), zeros(n.length)];
+    const first = names.indexOf(`node.${parent.length - own.length + 1}`);
+    const [sum, squares] = [zeros(own.length), zeros(own.length)];
     let total = 0;
     for (const { draws } of chains) {
       for (let start = first; start < draws.length; start += names.length) {
-        for (let i = 0; i < n.length; i++) {
-          const away = draws[start + i] - y_mean[i];
+        for (let i = 0; i < own.length; i++) {
+          const away = toData(draws[start + i]) - own[i];
           sum[i] += away;
           squares[i] += away * away;
         }
@@ -104,26 +104,29 @@ course.pictures = (() => {
         await breathe();
       }
     }
-    const mean = sum.map((each, i) => y_mean[i] + each / total);
+    const mean = sum.map((each, i) => own[i] + each / total);
     const sd = sum.map((each, i) =>
       Math.sqrt(Math.max(0, squares[i] / total - (each / total) ** 2) * (total / (total - 1))),
     );
     return { mean, sd };
   }
 
-  async function showLeaves({ data, tree, options }, result, theta) {
+  // `theta` is on the scale of the data, too.  Gives mean and sd of every leaf, its average and its path, or nothing.
+  async function showLeaves({ data, tree, options, likelihood }, result, theta) {
+    const { toData, scale, own: words } = course.likelihoods[likelihood];
     let leaves = { x: [], y: [], low: [], high: [], size: [], n: [], label: [] };
     if (options.writeNodes) {
-      const { mean, sd } = await leafMoments(data, result);
-      const smaller = data.n.length > MOST_NODES ? 4 : 1;
+      const { own, n } = course.ownAverages(data);
+      const { mean, sd } = await leafMoments(data, own, toData, result);
+      const smaller = n.length > MOST_NODES ? 4 : 1;
       leaves = {
-        x: data.y_mean,
+        x: own,
         y: mean,
         low: mean.map((y, i) => y - sd[i]),
         high: mean.map((y, i) => y + sd[i]),
-        size: sizesOf(data.n).map((size) => size / smaller),
-        n: data.n,
-        label: data.n.map((_, i) => pathOf(tree, i)),
+        size: sizesOf(n).map((size) => size / smaller),
+        n,
+        label: n.map((_, i) => pathOf(tree, i)),
       };
     }
     const all = [leaves.x, leaves.low, leaves.high].flat();
@@ -135,6 +138,9 @@ course.pictures = (() => {
     }
     model("theta").location = theta;
     model("leaves").data = leaves;
+    model("own.axis").axis_label = scale ? `the group's own ${words}` : "average of the group's own measurements";
+    model("mean.axis").axis_label = `${scale ? `its ${scale}, ` : ""}posterior mean ± sd`;
+    return leaves;
   }
 
   function pathOf({ labels, parents }, leaf) {

@@ -2,7 +2,6 @@
 // those about the measured numbers; tests/book/test_your_data.py compares the first with Python's.
 
 (() => {
-  const LESSON_8 = "the end of lesson 8 says what to do about other likelihoods";
   const remark = (rule, column, labels, text, fix) => ({ rule, column, labels, text, fix });
   const named = (label) => (label === "" ? "(empty)" : `“${label}”`);
 
@@ -81,30 +80,39 @@
     return [remark("crossed", level, [label], text)];
   }
 
-  // Numbers for which a normal distribution may be wrong.
-  function aboutNumbers(y, value, percent) {
+  // Numbers that may be something else than was chosen; `trials` names a column that may hold theirs.
+  function aboutNumbers(y, value, { percent, trials }) {
     let [whole, low, high] = [true, Infinity, -Infinity];
     for (const one of y) {
       whole &&= Number.isInteger(one);
       low = Math.min(low, one);
       high = Math.max(high, one);
     }
-    let what = "";
-    if (whole && low >= 0) what = high <= 1 ? "only 0 and 1, as if for no and yes" : "whole numbers, none below 0";
-    else if (low >= 0 && high <= 1) what = "all between 0 and 1";
-    else if (percent && low >= 0 && high <= 100) what = "percentages";
-    if (!what) return [];
-    const kind = whole ? (high <= 1 ? "a yes or no" : "a count") : "a share of a whole";
-    const text =
-      `The numbers in “${value}” are ${what}. If each is ${kind}, this model is not for them, as it is for roughly ` +
-      `normal numbers: ${LESSON_8}.`;
-    return [remark("numbers", value, [], text)];
+    const counts = { likelihood: "poisson", size: null, label: "Take them as counts" };
+    const successes = { likelihood: "binomial", size: trials, label: "Take them as successes of trials" };
+    const told = (text, fix) => [remark("numbers", value, [], text, fix)];
+    if (whole && low >= 0 && trials) {
+      const text = `All numbers of “${value}” are whole, and none is above that in “${trials}”: are they successes of trials?`;
+      return told(text, successes);
+    }
+    if (whole && low >= 0 && high <= 1) {
+      return told(
+        `All numbers of “${value}” are 0 or 1: do they say no and yes, with one trial in each row?`,
+        successes,
+      );
+    }
+    if (whole && low >= 0) return told(`All numbers of “${value}” are whole: are they counts?`, counts);
+    if (low < 0 || high > (percent ? 100 : 1)) return [];
+    return told(
+      `The numbers in “${value}” are ${percent ? "percentages" : "all between 0 and 1"}. If each is a share of a whole, ` +
+        "this model is not for them. If they are successes divided by trials, give a column of each.",
+    );
   }
 
   // Everything to be said of a table of `takeColumns` and its tree: {rule, column, labels, text}, and perhaps a fix,
-  // {answer} or {levels} with a label.
-  course.remarks = (table, tree, { missing = [], percent = false } = {}) => {
-    const levels = table.columns.slice(0, -1).map(({ name }) => name);
+  // {answer}, {levels} or {likelihood, size} with a label.
+  course.remarks = (table, tree, { missing = [], percent = false, likelihood = "normal", trials = null } = {}) => {
+    const levels = table.columns.slice(0, table.depth).map(({ name }) => name);
     const found = [];
     for (const i of levels.keys()) {
       found.push(...aboutLabels(table.columns[i], missing));
@@ -117,7 +125,8 @@
         "effect you want to know, it is no level: two groups say next to nothing about their spread.";
       found.push(remark("two", levels[0], tree.labels[0], text));
     }
-    return [...found, ...aboutNumbers(tree.y, table.columns.at(-1).name, percent)];
+    if (course.likelihoods[likelihood].size) return found;
+    return [...found, ...aboutNumbers(tree.y, table.columns[table.depth].name, { percent, trials })];
   };
 
   // The rules that Python has as well.

@@ -14,6 +14,8 @@ course.tableForm = (() => {
   let answers = {}; // to questions about this text
   let header = ""; // names of the columns for which value and levels were chosen
   let value = null;
+  let likelihood = "normal"; // what the numbers are
+  let size = null; // the column of trials or exposure
   let levels = [];
   let guessed = false;
 
@@ -41,7 +43,9 @@ course.tableForm = (() => {
   // What follows from the columns that are chosen, and from answers about them.
   function settle() {
     const { missing } = example;
-    const chosen = grid?.names ? course.takeColumns(grid, { levels, value, answers, missing }) : null;
+    const chosen = grid?.names
+      ? course.takeColumns(grid, { levels, value, size, likelihood, answers, missing })
+      : null;
     const asks = chosen?.ask ? [...asked, chosen.ask] : asked;
     showRead(chosen);
     showAsks(asks);
@@ -57,6 +61,7 @@ course.tableForm = (() => {
     if (names !== header) {
       header = names;
       ({ value, levels } = found);
+      [likelihood, size] = ["normal", null];
       guessed = value !== null;
     }
     return found.asks;
@@ -133,6 +138,7 @@ course.tableForm = (() => {
     const names = (grid?.names ?? []).map((name) => [name, name]);
     const none = ["", "–"];
     at("value").replaceChildren(...options(value === null ? [none, ...names] : names, value ?? ""));
+    showLikelihood(names);
     const focused = document.activeElement?.id;
     const choices = [...levels, null].slice(0, Math.max(1, names.length - 1)).map((chosen, k) => {
       const id = `yours-level-${k}`;
@@ -142,6 +148,30 @@ course.tableForm = (() => {
     });
     at("levels").replaceChildren(...choices);
     if (focused?.startsWith("yours-level-")) document.getElementById(focused)?.focus();
+  }
+
+  function showLikelihood(names) {
+    const kinds = Object.entries(course.likelihoods).map(([name, { label }]) => [name, label]);
+    at("likelihood").replaceChildren(...options(kinds, likelihood));
+    const { size: meant, without } = course.likelihoods[likelihood];
+    at("size-choice").hidden = meant === null;
+    if (meant === null) return;
+    at("size-choice").querySelector("label").textContent = `Column of ${meant}`;
+    const others = names.filter(([name]) => name !== value);
+    at("size").replaceChildren(...options([["", without], ...others], size ?? ""));
+  }
+
+  // Another kind of number; what was a column of trials is none of exposure, and no level.
+  function setLikelihood(kind, column) {
+    [likelihood, size] = [kind, column];
+    levels = levels.filter((name) => name !== size);
+    guessed = false;
+    settle();
+  }
+
+  function chooseLikelihood() {
+    const kind = at("likelihood").value;
+    setLikelihood(kind, kind === "binomial" && value !== null ? course.trialsOf(grid, value) : null);
   }
 
   function chooseLevel(event) {
@@ -171,30 +201,42 @@ course.tableForm = (() => {
     return null;
   }
 
+  // Why nothing can be sampled from a tree, in a sentence; else empty
+  function whyNot(tree) {
+    try {
+      const { prior } = example;
+      course.treeData(tree, { prior, sharedTau: true, weight: 0, writeNodes: false, likelihood, nu: 4 });
+      return "";
+    } catch (error) {
+      return error.message;
+    }
+  }
+
   function checkTree({ table, did, percent }) {
     const tree = course.stanData(table);
-    try {
-      course.treeData(tree, { prior: example.prior, sharedTau: true, weight: 0, writeNodes: false });
-    } catch (error) {
-      say("checked", error.message, true);
-      return null;
-    }
-    const remarks = course.remarks(table, tree, { missing: example.missing, percent });
+    const wrong = whyNot(tree);
+    const trials = course.trialsOf(grid, value);
+    const remarks = course.remarks(table, tree, { missing: example.missing, percent, likelihood, trials });
     const parts = levels.map((level, k) => `${count(tree.sizes[k])} (${level})`);
-    const groups = `${plural(tree.N, "measurement")}; groups of each level: ${parts.join(", ")}.`;
-    say("checked", [groups, ...asides(tree), course.pictures.drawTree(tree, levels)].join(" ").trim());
+    const what = course.likelihoods[likelihood].size ? "count" : "measurement";
+    const groups = `${plural(tree.N, what)}; groups of each level: ${parts.join(", ")}.`;
+    const told = wrong || [groups, ...asides(tree), course.pictures.drawTree(tree, levels)].join(" ").trim();
+    say("checked", told, wrong !== "");
     const items = remarks.map(({ text, fix }) => item(text, ...(fix ? [button(fix.label, () => mend(fix))] : [])));
     if (items.length) at("checked").append(element("ul", { className: "yours-remarks" }, ...items));
+    if (wrong) return null;
     const said = [...grid.did, ...did].map(({ text }) => text);
-    return { table, tree, did: said, remarked: remarks.some(course.isTold), given, levels: levels.slice(), value };
+    const own = table.columns[levels.length + 1]?.name ?? null; // of trials it may be made up
+    const remarked = remarks.some(course.isTold);
+    return { table, tree, did: said, remarked, given, levels: levels.slice(), value, likelihood, size: own };
   }
 
   function asides(tree) {
-    const unused = grid.names.filter((name) => ![...levels, value].includes(name));
+    const unused = grid.names.filter((name) => ![...levels, value, size].includes(name));
     const found = unused.length ? [`Not used: ${unused.join(", ")}.`] : [];
     if (tree.sizes.at(-1) === 1) {
       found.push("There is one group only: of τ the data say nothing, and its prior comes out.");
-    } else if (tree.N === tree.sizes.at(-1)) {
+    } else if (tree.N === tree.sizes.at(-1) && !course.likelihoods[likelihood].size) {
       found.push("Each group of the last level has one: τ and σ can hardly be told apart.");
     }
     return found;
@@ -205,9 +247,12 @@ course.tableForm = (() => {
       answer(fix.answer, "yes");
       return;
     }
-    ({ levels } = fix);
-    guessed = false;
-    settle();
+    if (fix.likelihood) setLikelihood(fix.likelihood, fix.size);
+    else {
+      ({ levels } = fix);
+      guessed = false;
+      settle();
+    }
     at("checked").focus();
   }
 
@@ -216,6 +261,8 @@ course.tableForm = (() => {
     [value, levels, header] = [example.value, example.levels.slice(), ""];
     at("levels").addEventListener("change", chooseLevel);
     at("value").addEventListener("change", chooseValue);
+    at("likelihood").addEventListener("change", chooseLikelihood);
+    at("size").addEventListener("change", () => setLikelihood(likelihood, at("size").value || null));
     read(example.csv);
     guessed = false;
     settle();

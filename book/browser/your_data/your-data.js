@@ -16,14 +16,14 @@
   const sentence = (message) => (/[.?!]$/.test(message) ? message : `${message}.`);
 
   function refresh() {
-    at("weight").disabled = settings.program() !== "tree";
+    settings.show(current);
     let problem = "";
     try {
       asked();
     } catch (error) {
       problem = current ? sentence(error.message) : "";
     }
-    const able = course.programs.includes(settings.program());
+    const able = course.programs.includes(settings.program(current?.likelihood));
     const inOrder = current !== null && problem === "";
     at("sample").disabled = !able || !inOrder || running !== null;
     at("clean").disabled = !current;
@@ -88,12 +88,12 @@
     look();
     const timer = setInterval(look, REFRESH);
     const result = await running.done.finally(() => clearInterval(timer));
+    const seconds = ((performance.now() - begun) / 1000).toFixed(1);
     if (!result) return "Stopped. The table and the right picture below are from before.";
     say("status", "Looking at the draws …");
     draw();
     await outcome.show(job, result);
     sampled = { job, result };
-    const seconds = ((performance.now() - begun) / 1000).toFixed(1);
     return `Done: ${course.plural(chains * draws, "draw")} in ${seconds} seconds.`;
   }
 
