@@ -7,6 +7,7 @@ import polars as pl
 import xarray as xr
 
 from helpers.exact.interpolation import chunks, integral, invert, to_t
+from helpers.exact.marginals import IDENTITY
 from helpers.exact.questions import as_plain, as_points, refuse_name
 from helpers.exact.spreads import Spreads
 from helpers.inputs import as_rng, is_number, is_whole, short_repr
@@ -275,7 +276,7 @@ class ExactPosterior:
             raise ValueError(f"scale is {short_repr(scale)}: give 'nodes' or 'data'")
         if scale == "data" and name in self._spreads:
             raise ValueError(f"{name} has no value on the scale of the data: leave scale out")
-        return scale == "data"
+        return scale == "data" and self._integral.link is not IDENTITY
 
     def _to_nodes(self, name: str, x: np.ndarray, scale: str) -> tuple[np.ndarray, np.ndarray | float]:
         """Values of a parameter on the scale of the nodes, and how fast those of the data change there."""
