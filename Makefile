@@ -149,6 +149,7 @@ cover: setup ## maintain: draw the funnel before and after for the README: lesso
 
 bench: setup ## maintain: time what should be fast, as ratios measured in one run: lessons/data/bench.csv, beyond.csv (half an hour)
 	$(BIN)/python -m tools.tables.bench_helpers
+	$(BIN)/python -m tools.tables.bench_likelihoods
 	$(BIN)/python -m tools.tables.bench_trees
 	$(BIN)/python -m tools.tables.bench_pages
 	$(BIN)/python -m tools.tables.bench_calibration

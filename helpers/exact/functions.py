@@ -82,13 +82,19 @@ class FunctionTree:
 
     def describe(self, tau: np.ndarray, own: np.ndarray, theta: tuple) -> tuple[np.ndarray, np.ndarray]:
         """Mean and variance of all nodes given the spreads, shape (1 + nodes, P)."""
+        return self.weigh(tau, own, theta)[1:]
+
+    def weigh(
+        self, tau: np.ndarray, own: np.ndarray, theta: tuple
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Give log_p (P,), and mean and variance of all nodes."""
         u = self.grid.u
         middle = u[len(u) // 2]  # far from zero the squares would drown the variance
         powers = np.stack([np.ones(len(u)), u - middle, (u - middle) ** 2], axis=1)
-        _, messages = self.up(tau, own, theta)
+        log_p, messages = self.up(tau, own, theta)
         moments = [scaled(log_belief) @ powers for log_belief, _ in self.down(messages, tau)]
         total, first, second = np.moveaxis(np.vstack(moments), -1, 0)
-        return first / total + middle, np.maximum(second / total - (first / total) ** 2, 0)
+        return log_p, first / total + middle, np.maximum(second / total - (first / total) ** 2, 0)
 
     def look(
         self, tau: np.ndarray, own: np.ndarray, theta: tuple

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import fft
 from scipy.interpolate import make_interp_spline
-from scipy.special import log_ndtr
+from scipy.special import log_ndtr, ndtr
 
 _EDGE = 20  # points at either end in which the window falls off, to nothing
 TINY = -700.0  # logarithm of what is as good as zero
@@ -19,6 +19,8 @@ class Grid:
         self.low, self.high, self.step = low, high, step
         self.u = (low + high) / 2 + step * (np.arange(points) - (points - 1) / 2)
         self._lags = step * np.minimum(np.arange(2 * points), 2 * points - np.arange(2 * points))
+        # 1 as far as a narrow kernel reaches, and then nothing
+        self._near = ndtr((30 - self._lags / step) / 2)
         self._waves = 2 * np.pi * fft.rfftfreq(2 * points, step)
         end = np.arange(points)
         end = np.minimum(end, end[::-1])
@@ -26,13 +28,15 @@ class Grid:
         self.window = np.maximum(log_ndtr((end - _EDGE / 2) / (_EDGE / 10)), TINY)
         self.edges = end < _EDGE
 
-    def coarser(self) -> "Grid":
-        """Take every other point of the same window."""
-        return Grid(self.low, self.high, 2 * self.step)
+    def coarser(self, factor: int) -> "Grid":
+        """Take the same window with longer steps."""
+        return Grid(self.low, self.high, factor * self.step)
 
     def kernel(self, tau: np.ndarray) -> np.ndarray:
         """Fourier transforms of Normal(0, τ), shape (P, frequencies), for functions padded with zeros."""
         kernel = np.exp(-((tau[:, None] * self._waves) ** 2) / 2)
+        if (narrow := tau < 2 * self.step).any():  # cut off at the highest frequency it would ring far out
+            kernel[narrow] = fft.rfft(fft.irfft(kernel[narrow], axis=-1) * self._near, axis=-1).real
         if (wide := tau > len(self.u) * self.step / 9).any():  # it would come round the circle
             x = self._lags / tau[wide, None]
             density = np.exp(-(x**2) / 2) / (tau[wide, None] * np.sqrt(2 * np.pi))

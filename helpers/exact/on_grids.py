@@ -14,13 +14,13 @@ from helpers.exact.quadrature import WORK, Rule
 from helpers.exact.spreads import Spreads
 from helpers.likelihoods import Measured
 
-_DEPTH = 22.0  # below the peak's logarithm, what the first grid holds of each node's density
+_DEPTH = 26.0  # below the peak's logarithm, what the first grid holds of each node's density
 _STEPS = 1.6  # of the first grid in an sd of the narrowest density
 _BETWEEN = 1.6  # finer steps where densities are asked for between the points of a grid
-_SOME = 40  # points of the rule at which grids are looked at
-_OUTSIDE = 1e-9  # share of a node beyond the window that is let pass
-_MOST = 2e5  # points of a grid
-_ATTEMPTS = 8
+_SOME, _MANY = 50, 1000  # points of a rule at which grids are looked at, and of a coarse rule
+_NOISY = 1e-3  # share of noise that no finer grid will mend
+_MOST = 1e5  # points of a grid
+_ATTEMPTS = 30
 
 
 class FunctionSpreads(Spreads):
@@ -41,25 +41,18 @@ class FunctionSpreads(Spreads):
 
     def posterior(self, tolerance: float) -> tuple[Rule, np.ndarray, np.ndarray, float]:
         """Integrate on grids that get wider and finer until they are good enough; else a ValueError."""
-        self._widen(tolerance)
+        coarse = self._choose_grid(tolerance)
         for _ in range(_ATTEMPTS):
             rule, mean, sd, accuracy = self._solve(tolerance)
-            edges, noise = self._look(rule)
-            coarse = self._compare(rule, mean)
+            edges, noise = self._look(rule, mean, sd)
             worst = max(accuracy, *edges, coarse, noise)
             if worst <= tolerance:
                 return rule, mean, sd, worst
-            if noise > max(tolerance, *edges, coarse):
-                raise ValueError(
-                    f"some groups lie so many spreads apart that digits are lost (accurate to {noise:.0e}): "
-                    "give tau a wider prior, or look at the groups that lie far out"
-                )
-            if not self._change(edges > tolerance, 1.5 if coarse > tolerance else 1.0):
+            if noise > max(tolerance, *edges):
+                raise _too_far_apart(noise)
+            if not self._change(0.25 * (edges > tolerance), 1.0):
                 break
-        raise ValueError(
-            f"a grid of {len(self.tree.grid.u)} points is accurate to {worst:.0e}: give tau a prior with "
-            f"lighter tails, or accept it with tolerance={2 * worst:.0e}"
-        )
+        raise self._too_coarse(worst)
 
     def guess(self) -> np.ndarray:
         """Rough logarithms of the spreads."""
@@ -78,8 +71,8 @@ class FunctionSpreads(Spreads):
         for part in chunks(x.shape[1], self.tree.cost):
             for _ in range(_ATTEMPTS):
                 _, beliefs, noise = self.tree.look(*self.split(x[:, part]), self.theta)
-                wider = np.array([np.max(beliefs[..., side] @ end) for side, end in self._ends()]) > _OUTSIDE
-                if not wider.any() or not self._change(wider, 1.0):
+                wider = np.array([np.max(beliefs[..., side] @ end) for side, end in self._ends()]) > 1e-13
+                if not wider.any() or not self._change(0.25 * wider, 1.0):
                     break
             if wider.any() or noise.max() > 1e-6:
                 tau = x[0, part][noise.argmax()]
@@ -97,19 +90,43 @@ class FunctionSpreads(Spreads):
         longer *= 2.0 if len(self.priors) == 2 else 1.0  # what is between its points is seldom asked for
         return self.solve(self.log_density, self.describe, self._log_guess, tolerance, longer)
 
-    def _widen(self, tolerance: float) -> None:
-        """Find window and step with a rule that is coarse."""
+    def _choose_grid(self, tolerance: float) -> float:
+        """Find window and step with a rule that is coarse; give the error due to the step."""
+        best, in_vain = 1.0, 0
         for _ in range(_ATTEMPTS):
-            rule, mean, *_ = self._solve(np.inf, 3.0)
-            edges, _ = self._look(rule)
-            wider, finer = edges > _OUTSIDE, self._compare(rule, mean) > tolerance
-            if not (wider.any() or finer) or not self._change(wider, 1.5 if finer else 1.0):
+            rule, mean, sd, _ = self._solve(np.inf, 3.0)
+            edges, noise = self._look(rule, mean, sd)
+            wider = np.select([edges > 1e-3, edges > 1e-6, edges > tolerance / 2], [0.5, 0.25, 0.1])
+            if noise > max(*edges, _NOISY):  # no grid will do
+                raise _too_far_apart(noise)
+            # what is cut off disturbs the comparison, so the window comes first
+            coarse = 1.0 if wider.any() else self._compare(rule, mean)
+            if coarse <= tolerance:
+                return coarse
+            if not wider.any():
+                in_vain = 0 if coarse < best / 2 else in_vain + 1
+                best = min(best, coarse)
+            if in_vain == 4:
                 break
+            # the error falls off with the square of the points in an sd, in its logarithm
+            finer = np.clip(np.sqrt(np.log(tolerance / 10) / np.log(min(coarse, 0.5))), 1.1, 1.5)
+            if not self._change(wider, 1.0 if wider.any() else finer):
+                break
+        raise self._too_coarse(coarse)
+
+    def _too_coarse(self, worst: float) -> ValueError:
+        remedy = "give tau a prior with lighter tails"
+        if "sigma" in self.own:
+            remedy += ", and sigma one that keeps it from 0 if hardly a group has several measurements"
+        return ValueError(
+            f"a grid of {len(self.tree.grid.u)} points is accurate to {worst:.0e}: {remedy}, or accept it "
+            f"with tolerance={2 * worst:.0e}"
+        )
 
     def _change(self, wider: np.ndarray, finer: float) -> bool:
-        """Take a grid that is wider at either end, or finer; False if that would be too many points."""
+        """Take a grid wider at either end, by these shares, or finer; False if it had too many points."""
         grid = self.tree.grid
-        ends = np.array([grid.low, grid.high]) + wider * [-0.25, 0.25] * (grid.high - grid.low)
+        ends = np.array([grid.low, grid.high]) + wider * [-1, 1] * (grid.high - grid.low)
         step = grid.step / finer
         if (points := (ends[1] - ends[0]) / step) > _MOST or points * self.tree.nodes > WORK / 20:
             return False
@@ -136,42 +153,54 @@ class FunctionSpreads(Spreads):
             own.append(np.log(leaves.within or np.median(leaves.error)))
             own += [np.log(5.0)] if "nu" in priors else []
         guess = np.concatenate([np.log(rule.centre), own])
+        if (high - low) / narrow > _MOST:
+            raise ValueError(
+                f"values of groups are known to {narrow:.0e} and may lie {high - low:.0e} apart, too much "
+                "for a grid: such measurements are as good as normal, with known errors"
+            )
         return guess, Grid(low, high, narrow / _STEPS)
 
-    def _look(self, rule: Rule) -> tuple[np.ndarray, float]:
-        """Give the largest share of a node that lies at either end of the window, and the share of noise."""
-        ends, noise = np.zeros(2), 0.0
-        for x, weight in self._some(rule, self.tree.cost):
+    def _look(self, rule: Rule, mean: np.ndarray, sd: np.ndarray) -> tuple[np.ndarray, float]:
+        """Give the largest share of a node's variance at either end of the window, and the share of noise."""
+        u, nodes = self.tree.grid.u, 1 + self.tree.nodes
+        shares, noise = np.zeros((2, nodes)), 0.0
+        for x, weight in self._some(rule, _SOME, 0.0):
             _, beliefs, noisy = self.tree.look(*self.split(x), self.theta)
-            ends += [np.max((beliefs[..., side] @ end) @ weight) for side, end in self._ends()]
+            shares += [(beliefs[..., side] @ end) @ weight for side, end in self._ends()]
             noise += noisy @ weight
-        return ends, noise
+        far = (u[[0, -1], None] - mean[:nodes]) / np.maximum(sd[:nodes], 1e-300)
+        return np.max(shares * (1 + far**2), axis=1), noise
 
-    def _some(self, rule: Rule, cost: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Points of the rule and their weights, in parts; where there are many, every so many of them."""
-        some = slice(None, None, 1 + rule.x.shape[1] // _SOME)
+    def _some(self, rule: Rule, most: int, least: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Points of the rule and their weights, in parts; where there are many, some of them."""
+        counts = np.flatnonzero(rule.weights > least * rule.weights.max())
+        # at random, as every eighth one would see the same place of an axis again and again
+        some = np.sort(np.random.default_rng(1).permutation(counts)[:most])
         x, weight = rule.x[:, some], rule.weights[some] / rule.weights[some].sum()
-        for part in chunks(len(weight), cost):
+        for part in chunks(len(weight), self.tree.cost):
             yield x[:, part], weight[part]
 
     def _compare(self, rule: Rule, mean: np.ndarray) -> float:
-        """Estimate the error due to the step: half the step squares it, so it is the square of the gap."""
-        trees = self.tree, FunctionTree(self.measured, self.leaves, self.tree.grid.coarser())
-        sums = np.zeros((2, 3, 1 + self.tree.nodes))  # on each grid: weights, means, squares
-        for x, weight in self._some(rule, self.tree.cost):
+        """Estimate the error due to the step, from grids of two and four times the step, as `Rule` does."""
+        grids = self.tree.grid.coarser(2), self.tree.grid.coarser(4)
+        trees = self.tree, *(FunctionTree(self.measured, self.leaves, grid) for grid in grids)
+        sums = np.zeros((3, 3, 1 + self.tree.nodes))  # on each grid: weights, means, squares
+        for x, weight in self._some(rule, _MANY, 1e-10):
             given = *self.split(x), self.theta
-            log_p = [tree.up(*given)[0] for tree in trees]
-            for k, tree in enumerate(trees):
-                share = weight * np.exp(log_p[k] - log_p[0])
-                each, variance = tree.describe(*given)
+            weight = weight * (self.tree.look(*given)[2] < _NOISY)  # noise would be taken for an error
+            parts = [tree.weigh(*given) for tree in trees]
+            for k, (log_p, each, variance) in enumerate(parts):
+                share = weight * np.exp(np.minimum(log_p - parts[0][0], 600.0))  # if more, the answer is 1
                 each = each - mean[: len(each), None]
                 sums[k] += [np.full(len(each), share.sum()), each @ share, (variance + each**2) @ share]
         total, first, second = np.moveaxis(sums, 1, 0)
         with np.errstate(all="ignore"):
             first, sd = first / total, np.sqrt(second / total - (first / total) ** 2)
-            gaps = [total[1] / total[0] - 1, (first[1] - first[0]) / sd[0], sd[1] / sd[0] - 1]
-        gap = np.max(np.abs(gaps))
-        return float(gap**2) if gap < 0.5 else 1.0
+            gaps = np.array([total / total[0] - 1, (first - first[0]) / sd[0], sd / sd[0] - 1])
+            half, quarter = np.max(np.abs(gaps[:, 1:]), axis=(0, 2))
+        error = max(half**2, half * (half / min(quarter, 1)) ** 2) if half < 0.5 else 1.0
+        # a coarse rule sees few of the small σ, where leaves are narrow
+        return float(min(100 * error, 1.0)) if "sigma" in self.own else float(error)
 
     def marginal(self, rule: Rule, node: int) -> OnGrid:
         """Tell what is known of a node, spreads integrated out."""
@@ -185,3 +214,10 @@ class FunctionSpreads(Spreads):
                 _, beliefs, _ = tree.look(*self.split(rule.x[:, part]), self.theta)
                 self._beliefs += np.einsum("npg,p->ng", beliefs, weight[part])
         return OnGrid(self._finer.u, self._beliefs[node] / self._finer.step)
+
+
+def _too_far_apart(noise: float) -> ValueError:
+    return ValueError(
+        f"some groups lie so many spreads apart that digits are lost (accurate to {min(noise, 1.0):.0e}): "
+        "give tau a wider prior, or look at the groups that lie far out"
+    )
