@@ -52,17 +52,15 @@ class FunctionTree:
             Logarithms of what the measurements below a node say of it, and of what its parent hears of that;
             for the population, of the prior.
         """
-        parts = [self._leaf(tuple(column)) for column in own.T] if len(own) else [self._leaf(())]
-        said, top, spectrum = (np.stack(part, axis=1) for part in zip(*parts, strict=True))
+        length, leaves = self.grid.padded(tau[-1]), own.T if len(own) else [()]
+        parts = [self._leaf(tuple(column), length) for column in leaves]
+        said, *transformed = (np.stack(part, axis=1) for part in zip(*parts, strict=True))
         messages = []
-        for sums, spread in zip(self.sums[::-1], tau[::-1], strict=True):
-            if spectrum is None:
-                said, top, spectrum = self._transform(said)
-            heard = self._blur(said, top, spectrum, spread)
+        for k, (sums, spread) in enumerate(zip(self.sums[::-1], tau[::-1], strict=True)):
+            heard = self._blur(said, spread, *(transformed if k == 0 else ()))
             messages.append((said, heard))
             said = (sums @ heard.reshape(len(heard), -1)).reshape(sums.shape[0], *heard.shape[1:])
             said += self.grid.window
-            spectrum = None
         prior = -(((self.grid.u - theta[0]) / theta[1]) ** 2) / 2 - np.log(theta[1] * np.sqrt(2 * np.pi))
         messages.append((said, np.broadcast_to(prior, said.shape)))
         belief = said[0] + prior
@@ -76,7 +74,7 @@ class FunctionTree:
         log_belief = said + heard
         yield log_belief, heard
         for parent, spread, (said, heard) in zip(self.parents, tau, messages[1:], strict=True):
-            told = self._blur(*self._transform(log_belief[parent] - heard), spread)  # by all others
+            told = self._blur(log_belief[parent] - heard, spread)  # by all others
             log_belief = said + told
             yield log_belief, told
 
@@ -126,27 +124,31 @@ class FunctionTree:
             node = draw_near(said, node[parent], spread, self.grid, rng)
             yield node
 
-    def _leaf(self, own: tuple) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _leaf(self, own: tuple, length: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Give the leaves' messages, their peaks and transforms, for one value of what `own` holds."""
-        if own not in self._transformed:
-            if len(self._transformed) * self.sizes[-1] * len(self.grid.u) > 1e7:
+        if (own, length) not in self._transformed:
+            if len(self._transformed) * self.sizes[-1] * length > 2e7:
                 self._transformed.clear()
             log_l = self.leaves.log_likelihood(self.grid.u, np.array(own))
-            self._transformed[own] = self._transform(
-                np.maximum(log_l, TINY + log_l.max(axis=1)[:, None]) + self.grid.window
-            )
-        return self._transformed[own]
+            said = np.maximum(log_l, TINY + log_l.max(axis=1)[:, None]) + self.grid.window
+            self._transformed[own, length] = said, *_transform(said, length)
+        return self._transformed[own, length]
 
-    def _transform(self, log_f: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        top = log_f.max(axis=-1, keepdims=True)
-        return log_f, top, fft.rfft(np.exp(log_f - top), 2 * log_f.shape[-1], axis=-1)
-
-    def _blur(self, log_f: np.ndarray, top: np.ndarray, spectrum: np.ndarray, tau: np.ndarray) -> np.ndarray:
+    def _blur(self, log_f: np.ndarray, tau: np.ndarray, top=None, spectrum=None) -> np.ndarray:
         """Convolve with Normal(0, τ); what is noise becomes nothing, and `look` tells if that matters."""
-        f = fft.irfft(spectrum * self.grid.kernel(tau), axis=-1)[..., : len(self.grid.u)]
+        length = self.grid.padded(tau)
+        if spectrum is None:
+            top, spectrum = _transform(log_f, length)
+        f = fft.irfft(spectrum * self.grid.kernel(tau, length), length)[..., : len(self.grid.u)]
         np.putmask(f, f < _NOISE * f.max(axis=-1, keepdims=True), 1e-300)
         f = np.log(f) + top
         return np.where(tau[:, None] == 0, log_f, f) if (tau == 0).any() else f
+
+
+def _transform(log_f: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
+    """Give the logarithm of the peak, and the Fourier transform of the function scaled to a peak of 1."""
+    top = log_f.max(axis=-1, keepdims=True)
+    return top, fft.rfft(np.exp(log_f - top), length)
 
 
 def scaled(log_f: np.ndarray) -> np.ndarray:

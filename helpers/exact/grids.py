@@ -5,6 +5,7 @@ from scipy import fft
 from scipy.interpolate import make_interp_spline
 from scipy.special import log_ndtr, ndtr
 
+_FAR = 40  # points that a kernel narrower than two of them reaches
 _EDGE = 20  # points at either end in which the window falls off, to nothing
 TINY = -700.0  # logarithm of what is as good as zero
 _FINER = 4  # steps in one of the grid, between which a density may be taken for straight
@@ -15,13 +16,9 @@ class Grid:
 
     def __init__(self, low: float, high: float, step: float):
         points = int(np.ceil((high - low) / step)) + 1 + 2 * _EDGE
-        points = fft.next_fast_len(points, real=True)  # so twice as many are fast, too
+        points = 4 * fft.next_fast_len(-(-points // 4), real=True)  # so are the lengths of `padded`
         self.low, self.high, self.step = low, high, step
         self.u = (low + high) / 2 + step * (np.arange(points) - (points - 1) / 2)
-        self._lags = step * np.minimum(np.arange(2 * points), 2 * points - np.arange(2 * points))
-        # 1 as far as a narrow kernel reaches, and then nothing
-        self._near = ndtr((30 - self._lags / step) / 2)
-        self._waves = 2 * np.pi * fft.rfftfreq(2 * points, step)
         end = np.arange(points)
         end = np.minimum(end, end[::-1])
         # The window's flank is an error function, five of its sds to either side of the middle of the edge.
@@ -32,16 +29,25 @@ class Grid:
         """Take the same window with longer steps."""
         return Grid(self.low, self.high, factor * self.step)
 
-    def kernel(self, tau: np.ndarray) -> np.ndarray:
+    def padded(self, tau: np.ndarray) -> int:
+        """Points that a function needs, zeros included, so that no Normal(0, τ) comes round the circle."""
+        points, reach = len(self.u), max(9 * tau.max() / self.step, _FAR)
+        return next(
+            (length for length in (5 * points // 4, 3 * points // 2) if length > points + reach), 2 * points
+        )
+
+    def kernel(self, tau: np.ndarray, length: int) -> np.ndarray:
         """Fourier transforms of Normal(0, τ), shape (P, frequencies), for functions padded with zeros."""
-        kernel = np.exp(-((tau[:, None] * self._waves) ** 2) / 2)
+        lags = np.minimum(np.arange(length), length - np.arange(length))
+        kernel = np.exp(-((tau[:, None] * 2 * np.pi * fft.rfftfreq(length, self.step)) ** 2) / 2)
         if (narrow := tau < 2 * self.step).any():  # cut off at the highest frequency it would ring far out
-            kernel[narrow] = fft.rfft(fft.irfft(kernel[narrow], axis=-1) * self._near, axis=-1).real
-        if (wide := tau > len(self.u) * self.step / 9).any():  # it would come round the circle
-            x = self._lags / tau[wide, None]
+            near = ndtr((0.75 * _FAR - lags) / 2)  # 1 as far as a narrow kernel reaches, and then nothing
+            kernel[narrow] = fft.rfft(fft.irfft(kernel[narrow], length) * near).real
+        if (wide := 9 * tau > (length - len(self.u)) * self.step).any():
+            x = self.step * lags / tau[wide, None]
             density = np.exp(-(x**2) / 2) / (tau[wide, None] * np.sqrt(2 * np.pi))
             density[:, len(self.u)] = 0
-            kernel[wide] = self.step * fft.rfft(density, axis=-1).real
+            kernel[wide] = self.step * fft.rfft(density).real
         return kernel
 
 

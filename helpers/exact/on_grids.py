@@ -14,10 +14,10 @@ from helpers.exact.quadrature import WORK, Rule
 from helpers.exact.spreads import Spreads
 from helpers.likelihoods import Measured
 
-_DEPTH = 26.0  # below the peak's logarithm, what the first grid holds of each node's density
-_STEPS = 1.6  # of the first grid in an sd of the narrowest density
+_DEPTH = 28.0  # below the peak's logarithm, what the first grid holds of each node's density
+_STEPS = 1.8  # of the first grid in an sd of the narrowest density
 _BETWEEN = 1.6  # finer steps where densities are asked for between the points of a grid
-_SOME, _MANY = 50, 1000  # points of a rule at which grids are looked at, and of a coarse rule
+_SOME, _MANY = 100, 1000  # points of a rule at which grids are looked at, and of a coarse rule
 _NOISY = 1e-3  # share of noise that no finer grid will mend
 _MOST = 1e5  # points of a grid
 _ATTEMPTS = 30
@@ -31,7 +31,7 @@ class FunctionSpreads(Spreads):
         self.link = LINKS[likelihood]
         self.own = [name for name in priors if not name.startswith("tau")]
         self._log_guess, grid = self._by_normal_leaves(measured, priors, theta)
-        self._beliefs = None
+        self._beliefs = self._modes = None
         super().__init__(FunctionTree(measured, self.leaves, grid), priors, theta)
 
     def split(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -87,8 +87,11 @@ class FunctionSpreads(Spreads):
         return [(side, edges[side]) for side in (slice(half), slice(half, None))]
 
     def _solve(self, tolerance: float, longer: float = 1.0) -> tuple[Rule, np.ndarray, np.ndarray, float]:
-        longer *= 2.0 if len(self.priors) == 2 else 1.0  # what is between its points is seldom asked for
-        return self.solve(self.log_density, self.describe, self._log_guess, tolerance, longer)
+        # Steps of one or two spreads suit a density that costs next to nothing.
+        longer *= {1: 1.4, 2: 2.0}.get(len(self.priors), 1.0)
+        found = self.solve(self.log_density, self.describe, self._log_guess, tolerance, longer, self._modes)
+        self._modes = found[0].modes
+        return found
 
     def _choose_grid(self, tolerance: float) -> float:
         """Find window and step with a rule that is coarse; give the error due to the step."""
@@ -96,11 +99,11 @@ class FunctionSpreads(Spreads):
         for _ in range(_ATTEMPTS):
             rule, mean, sd, _ = self._solve(np.inf, 3.0)
             edges, noise = self._look(rule, mean, sd)
-            wider = np.select([edges > 1e-3, edges > 1e-6, edges > tolerance / 2], [0.5, 0.25, 0.1])
+            wider = np.select([edges > 1e-3, edges > 1e-6, edges > tolerance / 2], [0.6, 0.35, 0.15])
             if noise > max(*edges, _NOISY):  # no grid will do
                 raise _too_far_apart(noise)
             # what is cut off disturbs the comparison, so the window comes first
-            coarse = 1.0 if wider.any() else self._compare(rule, mean)
+            coarse = 1.0 if wider.any() else self._compare(rule, mean, noise > tolerance / 100)
             if coarse <= tolerance:
                 return coarse
             if not wider.any():
@@ -180,14 +183,15 @@ class FunctionSpreads(Spreads):
         for part in chunks(len(weight), self.tree.cost):
             yield x[:, part], weight[part]
 
-    def _compare(self, rule: Rule, mean: np.ndarray) -> float:
+    def _compare(self, rule: Rule, mean: np.ndarray, noisy: bool) -> float:
         """Estimate the error due to the step, from grids of two and four times the step, as `Rule` does."""
         grids = self.tree.grid.coarser(2), self.tree.grid.coarser(4)
         trees = self.tree, *(FunctionTree(self.measured, self.leaves, grid) for grid in grids)
         sums = np.zeros((3, 3, 1 + self.tree.nodes))  # on each grid: weights, means, squares
         for x, weight in self._some(rule, _MANY, 1e-10):
             given = *self.split(x), self.theta
-            weight = weight * (self.tree.look(*given)[2] < _NOISY)  # noise would be taken for an error
+            if noisy:  # noise would be taken for an error
+                weight = weight * (self.tree.look(*given)[2] < _NOISY)
             parts = [tree.weigh(*given) for tree in trees]
             for k, (log_p, each, variance) in enumerate(parts):
                 share = weight * np.exp(np.minimum(log_p - parts[0][0], 600.0))  # if more, the answer is 1

@@ -16,6 +16,7 @@ from scipy.special import logsumexp
 from helpers.exact.interpolation import chunks, invert, to_t
 
 _NEGLIGIBLE = 38.0  # below the log density's peak, where the integral and its moments end: e^-38 = 3e-17
+_ROUGHLY = 30.0  # the same where points are expensive: e^-30 = 1e-13
 _PEAK = 0.5671432904097838  # where t = exp(-t), so x = c
 _FLOOR = -5.0  # of t: x is 1e-62 c there
 # Longest step along an axis, and longest step in units of the peak's width there. A wide peak is limited by
@@ -42,6 +43,8 @@ class Rule:
         parts in which points are handed over, and how many there may be.
     longer
         Factor of the steps along each axis, where a rough answer will do or points are expensive.
+    modes : array, shape (modes, d), or None
+        Those of a rule for about the same density, which take long to find.
 
     Attributes
     ----------
@@ -53,6 +56,8 @@ class Rule:
         All points of the grid that are not negligible.
     weights : array, shape (G,)
         Their weights, up to a factor.
+    modes : array, shape (modes, d)
+        Where the density of log x peaks, the highest peak first.
     log_integral : float
         Logarithm of the integral of the density.
 
@@ -63,10 +68,11 @@ class Rule:
         it jumps to zero, as then the rule does not converge; or if the grid is too large for memory.
     """
 
-    def __init__(self, log_density: Callable, guess: np.ndarray, cost: int, longer: float = 1.0):
+    def __init__(self, log_density: Callable, guess: np.ndarray, cost: int, longer: float = 1.0, modes=None):
         self._log_density, self._cost, self._d = log_density, cost, len(guess)
         widest, within = longer * np.array(STEPS[self._d])
-        modes = self._modes(guess)
+        self._depth = _NEGLIGIBLE if longer == 1 else _ROUGHLY
+        self.modes = modes = self._modes(guess) if modes is None else modes
         self.centre = np.exp(modes[0])
         peak, nudge = np.full((self._d, 1), _PEAK), 1e-3 * np.eye(self._d)
         top, *sides = self._log_f(np.hstack([peak, peak + nudge, peak - nudge]))
@@ -108,7 +114,10 @@ class Rule:
         """
         reference = describe(self.x[:, [self.weights.argmax()]])[0]  # so that squares do not drown variances
         sums = np.zeros((1 + 2 * self._d, 3, len(reference)))  # of each rule: weights, means, squares
-        for part in chunks(self.x.shape[1], self._cost):
+        square = self.weights * np.maximum((self.x / self.centre[:, None]).max(axis=0), 1) ** 2
+        counting = np.flatnonzero(square > 1e-18 * square.max())
+        for part in chunks(len(counting), self._cost):
+            part = counting[part]
             index = self._kept[:, part]
             rules = [np.ones((1, index.shape[1])), 2.0 * (index % 2 == 0), 4.0 * (index % 4 == 0)]
             weights = self.weights[part] * np.vstack(rules)
@@ -208,7 +217,7 @@ class Rule:
             top = max(top, log_f.max())
             log_m = (log_f + _log_moment(grid)).reshape([len(t) for t in axes])
             open_ends = np.array(
-                [[log_m.take(end, k).max() > top - _NEGLIGIBLE for end in (0, -1)] for k in range(self._d)]
+                [[log_m.take(end, k).max() > top - self._depth for end in (0, -1)] for k in range(self._d)]
             )
             if not open_ends.any():
                 break
@@ -218,7 +227,7 @@ class Rule:
                     "posterior exists, or a spread has no standard deviation"
                 )
             ends += 3 * open_ends * [-1, 1]
-        high = binary_dilation(log_m > top - _NEGLIGIBLE / 2, np.ones([3] * self._d))
+        high = binary_dilation(log_m > top - self._depth / 2, np.ones([3] * self._d))
         if np.any(high & np.isneginf(log_m)):
             raise ValueError(_JUMP)
         self._ends = np.round(ends * (coarse / self._steps)[:, None]).astype(int)
@@ -251,7 +260,7 @@ class Rule:
         block = [np.unique([*range(0, len(t), 4), len(t) - 1]) for t in axes]
         grid = _grid([t[i] for t, i in zip(axes, block, strict=True)])
         corners = self._log_f(grid)
-        counts = corners + _log_moment(grid) > corners.max() - _NEGLIGIBLE - 10
+        counts = corners + _log_moment(grid) > corners.max() - self._depth - 10
         counts = counts.reshape([len(i) for i in block])
         counts = binary_dilation(counts, np.ones([3] * self._d))
         for axis, (t, i) in enumerate(zip(axes, block, strict=True)):  # from blocks to points

@@ -52,12 +52,13 @@ class Spreads:
         guess: np.ndarray,
         tolerance: float,
         longer: float = 1.0,
+        modes=None,
     ) -> tuple[Rule, np.ndarray, np.ndarray, float]:
         """Integrate, with steps as short as the tolerance needs: rule, means, sds and accuracy."""
         unit = "no finite answer: are data, known errors and priors in the same unit, none next to nothing?"
         try:
             with np.errstate(all="ignore"):
-                rule = Rule(log_density, guess, self.tree.cost + len(guess), longer)
+                rule = Rule(log_density, guess, self.tree.cost + len(guess), longer, modes)
         except (ArithmeticError, IndexError):
             raise ValueError(unit) from None
         while True:
