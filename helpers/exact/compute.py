@@ -51,14 +51,15 @@ def exact_posterior(
         None, there is one σ, which is unknown.
     shared_tau
         Whether all levels have the same τ; if not, each has its own, and there may be at most three levels
-        (four if `sigma` is known).
+        (four if `sigma` is known, or for counts; two if ν is unknown).
     tolerance
         Largest `ExactPosterior.accuracy` that is accepted.
     likelihood
         ``"normal"``; ``"student_t"``, for measurements with outliers; ``"poisson"``, for counts, over
         ``exposure`` of the data if it is there; or ``"binomial"``, for successes of ``trials`` of the data.
     nu
-        The degrees of freedom of Student's t, if they are known.
+        The degrees of freedom of Student's t, if they are known. If not, one variable more has to be
+        integrated over, which takes minutes: try ``tolerance=1e-4``.
 
     Returns
     -------
