@@ -68,7 +68,7 @@ wasm: setup ## teach: compile Stan for the pages that sample, where there is em+
 	@$(BIN)/python -m book.browser.stan.build
 
 _build/.executed: $(RUN_BY_LESSONS)
-	@rm -rf _build/.jupyter_cache && mkdir -p _build && touch $@
+	@rm -rf _build/.jupyter_cache _build/.doctrees && mkdir -p _build && touch $@
 
 # -W: a warning fails the build, as does a cell. Pages of the last book go first, as they may hold solutions.
 _build/.done: _build/.executed _toc.yml _config.yml README.md CONTRIBUTING.md LICENSE \

@@ -140,7 +140,8 @@ def weight(table: pl.DataFrame | None = None) -> bokeh.models.LayoutDOM:
     dial = slider("weight w, from noncentered to centered", "weight.w", 0, 1, 0.05, w)
     title = "measurements in each group, n"
     size = slider(title, "weight.size", 0, len(SIZES) - 1, 1, place, "return String(2 ** tick)")
-    text = words(_words(ratio(w, n)), "weight.text")
+    # Room for two lines, so that the picture does not jump when the text needs the second one.
+    text = words(_words(ratio(w, n)), "weight.text", min_height=36)
     rows = source("weight.rows", {name: cloud[name] for name in ("log_tau", "density", "mean", "sd")})
     at_ends = np.array(table["width"]) * np.exp((w - 1) * np.array(table["ends"]))
     bars = {"log_tau": table["ends"], "left": (-at_ends).tolist(), "right": at_ends.tolist()}
