@@ -149,7 +149,7 @@ def too_sure(answer) -> str:
 
 
 # Log evidence with normal errors and with Student's t: exact, as the lesson's solution shows
-EVIDENCE = {"as they are": (-72.47484, -73.74941), "one slip": (-101.88752, -82.82985)}
+EVIDENCE = {"as they are": (-72.47483, -73.74941), "one slip": (-101.88752, -82.82985)}
 
 
 @exercise("10.4")

@@ -168,3 +168,13 @@ def test_10_6_data_of_ones_own_are_held_against_the_exact_one():
         says("10.6", right | change, words)
     with pytest.raises(ValueError, match="no default prior"):
         helpers.check("10.6", right | {"prior": {}})
+
+
+def test_evidence_that_the_check_knows_is_that_of_the_exact_posterior():
+    cells = helpers.measurements()
+    wrong = pl.when(pl.int_range(pl.len()) == 0).then(pl.col("y") + 10).otherwise("y")
+    for name, table in {"as they are": cells, "one slip": cells.with_columns(y=wrong)}.items():
+        data, _ = helpers.stan_data(table, helpers.LEVELS, "y")
+        models = [{}, {"likelihood": "student_t", "nu": 4, "tolerance": 1e-6}]
+        found = [helpers.exact_posterior(data, helpers.PRIOR, **model).log_evidence for model in models]
+        assert lesson_10.EVIDENCE[name] == pytest.approx(found, abs=1e-5)
