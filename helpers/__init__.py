@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from helpers.checks import Verdict, check
     from helpers.compiling import StanError
     from helpers.data import LEVELS, measurements, stan_data, table_file
-    from helpers.exact import ExactPosterior, exact_posterior, score
+    from helpers.exact import ExactPosterior, exact_loo, exact_posterior, score
     from helpers.models import stan_file, stan_model
     from helpers.plots import COLORS, GREY, dots, funnel, rank_ecdf
     from helpers.priors import PRIOR, UNIT
-    from helpers.simulation import simulate
+    from helpers.simulation import replicate, simulate
     from helpers.tree import draws, tree_data, unflatten
     from helpers.tree_plot import draw_tree
 
@@ -26,12 +26,12 @@ _WHERE = {
     "checks": ["Verdict", "check"],
     "compiling": ["StanError"],
     "data": ["LEVELS", "measurements", "stan_data", "table_file"],
-    "exact": ["ExactPosterior", "exact_posterior", "score"],
+    "exact": ["ExactPosterior", "exact_loo", "exact_posterior", "score"],
     "figures": [],
     "models": ["stan_file", "stan_model"],
     "plots": ["COLORS", "GREY", "dots", "funnel", "rank_ecdf"],
     "priors": ["PRIOR", "UNIT"],
-    "simulation": ["simulate"],
+    "simulation": ["replicate", "simulate"],
     "tree": ["draws", "tree_data", "unflatten"],
     "tree_plot": ["draw_tree"],
 }

@@ -1,11 +1,24 @@
-"""Simulated measurements of any nested design."""
+"""Simulated measurements: of any nested design, or anew from the draws of a fit."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
+import xarray as xr
 
-from helpers.inputs import as_list, as_rng, column_names, is_number, is_whole, short_repr
+from helpers.inputs import (
+    as_floats,
+    as_list,
+    as_rng,
+    column_names,
+    did_you_mean,
+    is_number,
+    is_whole,
+    read_tree,
+    short_repr,
+)
+from helpers.likelihoods import SIZE, as_likelihood
+from helpers.tree import posterior_of
 
 MOST_ROWS = 100_000_000  # rows that simulate makes: some gigabytes
 
@@ -126,3 +139,113 @@ def _counts(children: list, levels: list[str]) -> list[np.ndarray]:
         counts.append(np.array(n, dtype=np.int64))
         parents = total
     return counts
+
+
+def replicate(
+    samples: xr.DataTree,
+    data: Mapping,
+    seed: int | np.random.Generator,
+    new: str | None = None,
+    values: str = "y",
+    likelihood: str = "normal",
+    nu: float | None = None,
+    sigma: Sequence[float] | None = None,
+) -> xr.DataTree:
+    """Draw data anew from each draw of a fit: what the model would expect to see, if it were right.
+
+    Parameters
+    ----------
+    samples
+        What `arviz.from_cmdstanpy` gives, or `ExactPosterior.draws`: ``theta``, ``tau`` (one, or K),
+        ``sigma`` and ``theta_1`` … ``theta_K``. After `tree` or `tree_family`, give what `unflatten` gives.
+    data
+        The dictionary that was fitted, whose design the new data have.
+    seed
+        Whatever `numpy.random.default_rng` takes.
+    new
+        If None, the groups stay as they are and only the measurements are new. Else the first level whose
+        groups are new, such as ``"theta_1"``, as are all below: they are drawn from their distribution in
+        the model, as those of another experiment would be.
+    values, likelihood, nu, sigma
+        As for `exact_posterior`; ``nu`` may be left out if the samples have it.
+
+    Returns
+    -------
+    xarray.DataTree
+        With ArviZ's names: the group ``posterior_predictive`` with the new measurements, named as `values`,
+        of shape (chain, draw, N) and in their unit, and the group ``observed_data`` with those of `data`.
+
+    Raises
+    ------
+    TypeError
+        If the samples are not what ArviZ gives, or the data no dictionary.
+    ValueError
+        If there is no level `new`; if the samples lack a parameter, or have another number of groups than the
+        data; or if an item of the data, the likelihood or the seed is malformed.
+
+    Examples
+    --------
+    >>> from helpers import exact_posterior
+    >>> data = {"J_1": 2, "index_1": [1, 1, 2], "y": [9.5, 10.0, 11.5]}
+    >>> samples = exact_posterior(data).draws(100, seed=1)
+    >>> replicate(samples, data, seed=2)["posterior_predictive"]["y"].shape
+    (1, 100, 3)
+    """
+    likelihood, rng = as_likelihood(likelihood), as_rng(seed)
+    sizes, parents, leaf, y, errors = read_tree(data, values, sigma, likelihood in SIZE)
+    names = [f"theta_{k}" for k in range(1, len(sizes) + 1)]
+    if new not in (None, *names):
+        near = did_you_mean(new, names) if isinstance(new, str) else ""
+        raise ValueError(
+            f"new is {short_repr(new)}{near}: give the first level whose groups are new, one of "
+            f"{', '.join(map(repr, names))}, or None"
+        )
+    old = names.index(new) if new else len(names)  # levels whose groups stay
+    node = _draws(samples, names[old - 1], sizes[old - 1]) if old else _draws(samples, "theta")[..., None]
+    for k in range(old, len(sizes)):
+        above = parents[k - 1] if k else np.zeros(sizes[0], dtype=np.int64)
+        tau = _draws(samples, "tau", len(sizes))
+        node = rng.normal(node[..., above], tau[..., k, None])
+    u = node[..., leaf]
+    if likelihood in SIZE:
+        size = as_floats(data.get(SIZE[likelihood], np.ones(len(y))), repr(SIZE[likelihood]))
+        y_new = _counts_anew(u, size, likelihood, rng)
+    else:
+        spread = _draws(samples, "sigma")[..., None] if errors is None else errors
+        y_new = u + spread * _errors(samples, likelihood, nu, u.shape, rng)
+    from arviz_base import from_dict  # here, as it takes seconds to load
+
+    return from_dict({"posterior_predictive": {values: y_new}, "observed_data": {values: y}})
+
+
+def _draws(samples: xr.DataTree, name: str, size: int | None = None) -> np.ndarray:
+    """Take the draws of a parameter, shape (chain, draw), or (chain, draw, size); one τ stands for all."""
+    posterior = posterior_of(samples)
+    if name not in posterior.data_vars:
+        there = ", ".join(map(str, posterior.data_vars))
+        raise ValueError(f"no {name!r} in the samples, which have {there}: give a fit that wrote it")
+    x = posterior[name].transpose("chain", "draw", ...).to_numpy()
+    if name == "tau" and x.ndim == 2:
+        x = np.broadcast_to(x[..., None], (*x.shape, size))
+    if x.shape[2:] != (() if size is None else (size,)):
+        found = int(np.prod(x.shape[2:]))
+        raise ValueError(f"the samples have {found} {name}, the data {size or 1}: give the data of the fit")
+    return x
+
+
+def _errors(samples: xr.DataTree, likelihood: str, nu, shape: tuple, rng: np.random.Generator) -> np.ndarray:
+    """Draw errors in units of σ."""
+    if likelihood == "normal":
+        return rng.normal(size=shape)
+    if nu is None:
+        nu = _draws(samples, "nu")[..., None]
+    elif not is_number(nu, 0):
+        raise ValueError(f"nu is {short_repr(nu)}: give a number above 0, such as nu=4")
+    return rng.standard_t(np.broadcast_to(nu, shape))
+
+
+def _counts_anew(u: np.ndarray, size: np.ndarray, likelihood: str, rng: np.random.Generator) -> np.ndarray:
+    """Draw counts of log rates, or successes of log odds."""
+    if likelihood == "poisson":
+        return rng.poisson(size * np.exp(u))
+    return rng.binomial(size.astype(np.int64), 1 / (1 + np.exp(-u)))

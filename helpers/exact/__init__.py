@@ -6,7 +6,8 @@ What is left, one to four spreads (`spreads`), is integrated by the trapezoidal 
 """
 
 from helpers.exact.compute import exact_posterior
+from helpers.exact.leave_out import exact_loo
 from helpers.exact.posterior import ExactPosterior
 from helpers.exact.scoring import score
 
-__all__ = ["ExactPosterior", "exact_posterior", "score"]
+__all__ = ["ExactPosterior", "exact_loo", "exact_posterior", "score"]

@@ -89,16 +89,21 @@ def exact_posterior(
     >>> post.mean("theta_1", scale="data").round(2).tolist()
     [0.29, 0.33, 0.33]
     """
-    shared_tau = as_bool(shared_tau, "shared_tau")
     if not (is_number(tolerance) and tolerance > 0):
         raise ValueError(f"tolerance is {short_repr(tolerance)}: give a number above 0, such as 1e-8")
+    return ExactPosterior(spreads_of(data, prior, values, sigma, shared_tau, likelihood, nu), tolerance)
+
+
+def spreads_of(data, prior, values, sigma, shared_tau, likelihood, nu) -> Spreads:
+    """Make what has to be integrated over the spreads; arguments and errors as of `exact_posterior`."""
+    shared_tau = as_bool(shared_tau, "shared_tau")
     refuse_unused(data, values, as_likelihood(likelihood))
     if likelihood == "normal" and nu is None:
         tree = Tree(data, values, sigma)
         theta, given = _priors(prior, tree.K, shared_tau, likelihood, tree.known)
         _refuse_equal(values, tree.y, given)
         refuse_conflict(prior, tree.y, tree.errors)
-        return ExactPosterior(Spreads(tree, _log_densities(given), theta), tolerance)
+        return Spreads(tree, _log_densities(given), theta)
     if sigma is not None:
         raise ValueError(f"sigma is {short_repr(sigma)}: known errors are for likelihood='normal' only")
     measured = read_measurements(data, values, likelihood, nu, prior)
@@ -107,7 +112,7 @@ def exact_posterior(
         _refuse_equal(values, measured.y, given)
         refuse_conflict(prior, measured.y)
     given |= {"nu": measured.nu_prior} if measured.nu_prior else {}
-    return ExactPosterior(FunctionSpreads(measured, likelihood, _log_densities(given), theta), tolerance)
+    return FunctionSpreads(measured, likelihood, _log_densities(given), theta)
 
 
 def _priors(prior, levels: int, shared_tau: bool, likelihood: str, known: bool) -> tuple[tuple, dict]:

@@ -54,6 +54,10 @@ class FunctionSpreads(Spreads):
                 break
         raise self._too_coarse(worst)
 
+    def log_evidence(self, tolerance: float) -> float:
+        """Log density of the measurements, all integrated out, on a grid that is good enough."""
+        return self.posterior(tolerance)[0].log_integral
+
     def guess(self) -> np.ndarray:
         """Rough logarithms of the spreads."""
         return self._log_guess

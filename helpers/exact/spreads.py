@@ -41,6 +41,14 @@ class Spreads:
         """Integrate over all spreads: see `solve`."""
         return self.solve(self.log_density, self.describe, self.guess(), tolerance)
 
+    def log_evidence(self, tolerance: float) -> float:
+        """Log density of the measurements, all integrated out: `posterior` without what is known of nodes."""
+
+        def describe(x):
+            return x, np.zeros(x.shape)
+
+        return self.solve(self.log_density, describe, self.guess(), tolerance, longer=1.5)[0].log_integral
+
     def guess(self) -> np.ndarray:
         """Rough logarithms of the spreads."""
         return self.tree.guess(len(self.priors), self.theta)
