@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import polars as pl
 import xarray as xr
+from scipy.special import expit
 
 from helpers.inputs import (
-    as_floats,
     as_list,
     as_rng,
     column_names,
@@ -17,10 +17,11 @@ from helpers.inputs import (
     read_tree,
     short_repr,
 )
-from helpers.likelihoods import SIZE, as_likelihood
+from helpers.likelihoods import SIZE, as_likelihood, read_measurements, refuse_unused
 from helpers.tree import posterior_of
 
 MOST_ROWS = 100_000_000  # rows that simulate makes: some gigabytes
+MOST_COUNT = 9e18  # beyond, whole numbers end
 
 
 def simulate(
@@ -192,9 +193,9 @@ def replicate(
     (1, 100, 3)
     """
     likelihood, rng = as_likelihood(likelihood), as_rng(seed)
-    sizes, parents, leaf, y, errors = read_tree(data, values, sigma, likelihood in SIZE)
+    sizes, parents, leaf, y, size, errors = _read(data, values, likelihood, nu, sigma)
     names = [f"theta_{k}" for k in range(1, len(sizes) + 1)]
-    if new not in (None, *names):
+    if new is not None and not (isinstance(new, str) and new in names):
         near = did_you_mean(new, names) if isinstance(new, str) else ""
         raise ValueError(
             f"new is {short_repr(new)}{near}: give the first level whose groups are new, one of "
@@ -208,7 +209,6 @@ def replicate(
         node = rng.normal(node[..., above], tau[..., k, None])
     u = node[..., leaf]
     if likelihood in SIZE:
-        size = as_floats(data.get(SIZE[likelihood], np.ones(len(y))), repr(SIZE[likelihood]))
         y_new = _counts_anew(u, size, likelihood, rng)
     else:
         spread = _draws(samples, "sigma")[..., None] if errors is None else errors
@@ -218,18 +218,39 @@ def replicate(
     return from_dict({"posterior_predictive": {values: y_new}, "observed_data": {values: y}})
 
 
+def _read(data: Mapping, values: str, likelihood: str, nu, sigma) -> tuple:
+    """Read the tree: its sizes, parents, leaves, measurements, trials or exposures, and known errors."""
+    if sigma is not None:
+        if likelihood != "normal":
+            raise ValueError(f"sigma is {short_repr(sigma)}: known errors are for likelihood='normal' only")
+        if nu is not None:
+            raise ValueError(f"nu is {short_repr(nu)}: known errors are normal, so leave it out")
+        refuse_unused(data, values, likelihood)
+        *tree, errors = read_tree(data, values, sigma)
+        return *tree, None, errors
+    # priors are not used here, nor is ν, where the samples have it
+    prior = {"theta": (0, 1), "tau": 1} if likelihood in SIZE else None
+    nu = 4 if nu is None and likelihood == "student_t" else nu
+    read = read_measurements(data, values, likelihood, nu, prior)
+    return read.sizes, read.parents, read.leaf, read.y, read.size, None
+
+
 def _draws(samples: xr.DataTree, name: str, size: int | None = None) -> np.ndarray:
     """Take the draws of a parameter, shape (chain, draw), or (chain, draw, size); one τ stands for all."""
     posterior = posterior_of(samples)
     if name not in posterior.data_vars:
         there = ", ".join(map(str, posterior.data_vars))
-        raise ValueError(f"no {name!r} in the samples, which have {there}: give a fit that wrote it")
+        remedy = "give nu=4, or what it was" if name == "nu" else "give a fit that wrote it"
+        raise ValueError(f"no {name!r} in the samples, which have {there}: {remedy}")
     x = posterior[name].transpose("chain", "draw", ...).to_numpy()
     if name == "tau" and x.ndim == 2:
         x = np.broadcast_to(x[..., None], (*x.shape, size))
     if x.shape[2:] != (() if size is None else (size,)):
         found = int(np.prod(x.shape[2:]))
         raise ValueError(f"the samples have {found} {name}, the data {size or 1}: give the data of the fit")
+    bad = ~np.isfinite(x) | ((x < 0) & (not name.startswith("theta")))
+    if bad.any():
+        raise ValueError(f"a draw of {name!r} is {x[bad][0]}: give finite draws, and spreads of 0 or more")
     return x
 
 
@@ -239,13 +260,17 @@ def _errors(samples: xr.DataTree, likelihood: str, nu, shape: tuple, rng: np.ran
         return rng.normal(size=shape)
     if nu is None:
         nu = _draws(samples, "nu")[..., None]
-    elif not is_number(nu, 0):
-        raise ValueError(f"nu is {short_repr(nu)}: give a number above 0, such as nu=4")
     return rng.standard_t(np.broadcast_to(nu, shape))
 
 
 def _counts_anew(u: np.ndarray, size: np.ndarray, likelihood: str, rng: np.random.Generator) -> np.ndarray:
     """Draw counts of log rates, or successes of log odds."""
-    if likelihood == "poisson":
-        return rng.poisson(size * np.exp(u))
-    return rng.binomial(size.astype(np.int64), 1 / (1 + np.exp(-u)))
+    if likelihood == "binomial":
+        return rng.binomial(size.astype(np.int64), expit(u))
+    with np.errstate(over="ignore"):
+        rate = size * np.exp(u)
+    if rate.max() > MOST_COUNT:
+        raise ValueError(
+            f"a draw has a rate of {rate.max():.0e} counts: give theta and tau priors that rule this out"
+        )
+    return rng.poisson(rate)

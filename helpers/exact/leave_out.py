@@ -37,7 +37,8 @@ def exact_loo(
     data, prior, values, sigma, shared_tau, likelihood, nu
         The model, as for `exact_posterior`.
     tolerance
-        Largest error of an evidence that is accepted, relative to it, so about that of each log density.
+        Largest error of an evidence that is accepted, as it is estimated, relative to the evidence: so about
+        that of each log density.
     leave_out
         What is left out at a time: one measurement, if None; or all that is below one node of a level, such
         as ``"theta_1"``. Then it is their joint density that is predicted.
@@ -49,7 +50,8 @@ def exact_loo(
         `xarray.DataArray` with a log density for each measurement in the order of `data`, or for each group;
         ``se``, the standard error of the sum, √n times the standard deviation of ``elpd_i``; and ``p``, the
         effective number of parameters: the sum of the same densities when nothing is left out, less ``elpd``.
-        It is infinite if σ is unknown and each leaf has one measurement.
+        It is infinite if σ is unknown and each leaf has one measurement. It is nan, as it is not computed, if
+        σ has a prior other than half-normal in this case, and if ν is unknown.
 
     Raises
     ------
@@ -68,29 +70,44 @@ def exact_loo(
     if not (is_number(tolerance) and tolerance > 0):
         raise ValueError(f"tolerance is {short_repr(tolerance)}: give a number above 0, such as 1e-6")
     model = {"shared_tau": shared_tau, "likelihood": likelihood, "nu": nu}
-    full = spreads_of(data, prior, values, sigma, **model).log_evidence(tolerance)
+    every = spreads_of(data, prior, values, sigma, **model)
     errors = None if sigma is None else as_floats(sigma, "sigma")
     levels = read_tree(data, values, sigma, likelihood in SIZE)
     name, group = _groups(levels, values, leave_out)
+    full = every.log_evidence(tolerance)
     # that priors suit the measurements was seen above; they hold for parts of these, too
     given = dict(prior or {}) if likelihood in SIZE else PRIOR | dict(prior or {})
 
-    def evidence(rows: np.ndarray) -> float:
+    def evidence(rows: np.ndarray, which: str) -> float:
         if not len(rows):
             return 0.0
         part = _take(data, values, levels, rows)
         known = None if errors is None else errors[rows]
-        return spreads_of(part, given, values, known, **model).log_evidence(tolerance)
-
-    every, apart, together = np.arange(len(group)), [], []
-    single = sigma is None and likelihood not in SIZE and levels[0][-1] == len(group)
-    for i in range(group.max() + 1):
         try:
-            apart.append(full - evidence(every[group != i]))
+            return spreads_of(part, given, values, known, **model).log_evidence(tolerance)
         except ValueError as error:
-            raise ValueError(f"without {name}[{i + 1}]: {error}") from None
-        together.append(np.inf if single else evidence(np.append(every, every[group == i])) - full)
-    return _as_elpd(name, np.array(apart), np.array(together))
+            raise ValueError(f"{which}: {error}") from None
+
+    twice = _without_evidence(levels, errors is None, likelihood, nu, given)
+    rows, apart, together = np.arange(len(group)), [], []
+    for i in range(group.max() + 1):
+        node = f"{name}[{i + 1}]"
+        apart.append(full - evidence(rows[group != i], f"without {node}"))
+        if twice is None:
+            again = np.append(rows, rows[group == i])
+            together.append(evidence(again, f"with {node} twice, for p") - full)
+    return _as_elpd(name, np.array(apart), np.array(together) if twice is None else twice)
+
+
+def _without_evidence(levels: tuple, unknown: bool, likelihood: str, nu, prior: Mapping) -> float | None:
+    """Say what p is where measurements cannot be counted twice; None if they can."""
+    if likelihood == "student_t" and nu is None:
+        return np.nan  # equal measurements are refused then
+    if likelihood in SIZE or not unknown or levels[0][-1] < len(levels[3]):
+        return None
+    # Two equal measurements in a leaf have a density like 1/σ for small σ: no finite integral, unless the
+    # prior of σ falls off towards zero.
+    return np.inf if is_number(prior["sigma"]) else np.nan
 
 
 def _groups(levels: tuple, values: str, leave_out: str | None) -> tuple[str, np.ndarray]:
@@ -99,7 +116,7 @@ def _groups(levels: tuple, values: str, leave_out: str | None) -> tuple[str, np.
     if leave_out is None:
         return values, np.arange(len(y))
     names = [f"theta_{k}" for k in range(1, len(sizes) + 1)]
-    if leave_out not in names:
+    if not (isinstance(leave_out, str) and leave_out in names):
         near = did_you_mean(leave_out, names) if isinstance(leave_out, str) else ""
         raise ValueError(
             f"leave_out is {short_repr(leave_out)}{near}: give the nodes of a level, one of "
@@ -122,14 +139,14 @@ def _take(data: Mapping, values: str, levels: tuple, rows: np.ndarray) -> dict:
     return out
 
 
-def _as_elpd(name: str, apart: np.ndarray, together: np.ndarray) -> "ExactELPD":
+def _as_elpd(name: str, apart: np.ndarray, together: np.ndarray | float) -> "ExactELPD":
     from helpers.exact.elpd import ExactELPD  # here, as ArviZ takes seconds to load
 
     n = len(apart)
     return ExactELPD(
         elpd=float(apart.sum()),
         se=float(np.sqrt(n) * apart.std()),
-        p=float((together - apart).sum()),
+        p=float(np.sum(together - apart)),
         n_samples=0,
         n_data_points=n,
         scale="log",
