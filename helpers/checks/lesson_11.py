@@ -136,7 +136,7 @@ CLAIMS = [
         r"((accept|reject)(s|ed|ing)?|rul(e|es|ed|ing) out)\b",
         "nothing is decided. Both models stay possible.",
     ),
-    (r"no (effects?|differences?|variation)\b(?! in (elpd|pred))", "can these cells tell a small τ from none?"),
+    (r"no (effects?|differences?|variation)\b(?! in (elpd|pred))", "can cells tell a small τ from none?"),
 ]
 
 

@@ -1,4 +1,4 @@
-"""What a program predicts held against its own draws, and an elpd of the reader's own against the exact one."""
+"""What a program predicts, held against its own draws, and an elpd, held against the exact one."""
 
 from collections.abc import Mapping
 
