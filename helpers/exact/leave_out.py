@@ -65,7 +65,7 @@ def exact_loo(
     --------
     >>> data = {"J_1": 2, "index_1": [1, 1, 2], "y": [9.5, 10.0, 11.5]}
     >>> exact_loo(data, prior={"tau": 1}).elpd_i.round(1).values.tolist()
-    [-1.5, -1.4, -2.3]
+    [-1.8, -1.6, -2.3]
     """
     if not (is_number(tolerance) and tolerance > 0):
         raise ValueError(f"tolerance is {short_repr(tolerance)}: give a number above 0, such as 1e-6")

@@ -35,8 +35,8 @@ def sorting(y, colony):
     return y[0]
 
 
-def every_other_step(y, colony):
-    return np.mean(np.diff(y)[::9] < 0)
+def two_cells(y, colony):
+    return np.mean(y[7::10] - y[::10])
 
 
 def is_known(y, colony):
@@ -48,6 +48,7 @@ TEXT += "with scale 1 it is 5, so that we report the hierarchical model and the 
 FACTORS = {"1": 4.78, "20": 92.9, "report": TEXT}
 BUDGET = {"design": [5, 2, 2, 3], "width": 0.91}
 OWN = {"data": {"J_1": 3, "index_1": [1, 1, 2, 2, 3], "y": [9.0, 9.5, 10, 13, 11]}, "prior": {"tau": 1}}
+TWO = OWN["data"] | {"J_1": 2, "J_2": 3, "index_1": [1, 2, 2], "index_2": [1, 1, 2, 2, 3]}
 WORMS = {"J_1": 3, "index_1": [1, 1, 2, 2, 3], "up": [3, 4, 12, 2, 8], "trials": [20, 20, 20, 10, 10]}
 OTHER = {"data": WORMS, "prior": {"theta": (0, 1.5), "tau": 1}, "values": "up", "likelihood": "binomial"}
 
@@ -59,7 +60,7 @@ ANSWERS = {
         (lambda y, colony: np.mean((y - y.mean()) ** 3), "✘ backwards"),
         (sorting, "✘ backwards"),
         (lambda y, colony: np.corrcoef(y, np.arange(len(y)))[0, 1], "✘ begin anew"),
-        (every_other_step, "✘ begin anew|have a say"),
+        (two_cells, "✘ [4-7] of 10.*have a say"),
         (lambda y, colony: 3, "✘ 3 for every data set"),
         (lambda y, colony: np.random.default_rng().random(), "✘ two answers"),
         (is_known, "✘ an alarm in 10 of 10.*besides"),
@@ -75,7 +76,7 @@ ANSWERS = {
         *of(FACTORS, "1", {0.827: "1: .*probability", 9.55: "half-normal", 3.81: "posterior density"}),
         *of(FACTORS, "20", {4.53: "20: .*logarithms", 1.97: "20: .*ten", -4.53: "other way", 50: "exp"}),
         *of(FACTORS, "report", {
-            "Pooling is better, by a factor of 23.": "has 7 words",
+            "Pooling is better, by a factor of 23.": "has 8 words",
             " ".join([TEXT] * 5): "left out",
             TEXT.replace("5", "five").replace("23", "large").replace("1", "one"): "in digits",
             TEXT.replace("prior", "one").replace("half-normal", "").replace("scale", "size"): "Which one",
@@ -93,13 +94,13 @@ ANSWERS = {
     ],
     "11.4": [
         ({"design": np.array([5.0, 2, 2, 3]), "width": np.array([0.98])}, "✔ No design"),
-        ({"design": (7, 1, 2, 4), "width": 0.93}, "✔ 5% narrower"),
+        ({"design": pl.Series([7, 1, 2, 4]), "width": 0.93}, "✔ 5% narrower"),
         *of(BUDGET, "width", {0.457: "half", 0.228: "standard dev", 0.052: "variance", 0.75: "90%"}),
         *of(BUDGET, "width", {1.1: "'width'.*hundred"}),
         (BUDGET | {"design": [5, 2, 2, 4]}, "✘ 220 hours, 20 more"),
         (BUDGET | {"design": [2, 2, 2, 15]}, "✘ leaves 24 hours.* cell in each"),
         (BUDGET | {"design": [2, 2, 2, 18]}, "✘ about [34].% narrower.*days"),
-        (BUDGET | {"design": [10, 1, 1, 1]}, "✘ about [45].% narrower.*Give up days"),
+        (BUDGET | {"design": [9, 1, 1, 4]}, "✘ Give up days"),
         (BUDGET | {"design": [4, 2, 2, 5]}, "✘ a little narrower.*neighbours"),
         (BUDGET | {"design": [7, 1, 1, 10]}, "✘ 10 cells say little"),
         (BUDGET | {"design": [5, 2, 2]}, r"\[5, 2, 2|four whole"),
@@ -109,6 +110,8 @@ ANSWERS = {
     ],
     "11.5": [
         (OWN, "'elpd'"),
+        (OWN | {"elpd": -9, "likelihood": "gamma"}, "'gamma'.*'poisson'"),
+        (OWN | {"elpd": -9, "likelihood": "student_t"}, "an hour: .*'nu'"),
         (OWN | {"elpd": "-9"}, "a str: .*'elpd'"),
         (OWN | {"elpd": -9, "data": [9, 12, 18]}, "a list: .*stan_data"),
     ],
@@ -240,7 +243,7 @@ def test_11_5_an_elpd_of_ones_own_is_held_against_the_exact_one(asked):
     pooled = helpers.exact_loo(asked["data"], asked["prior"] | {"tau": 1e-6 * np.std(y)}, **more)
     evidence = helpers.exact_posterior(asked["data"], asked["prior"], **more).log_evidence
     for elpd, words in [
-        (exact, "✔ Measurement 4, .* is predicted worst.*others let one expect about"),
+        (exact, "✔ Measurement [34], .* is predicted worst.*others let one expect about"),
         (exact.elpd + 0.005, "✔"),
         (exact.elpd / len(y), "✘ mean"),
         (-2 * exact.elpd, "✘ deviance"),
@@ -254,19 +257,19 @@ def test_11_5_an_elpd_of_ones_own_is_held_against_the_exact_one(asked):
         says("11.5", asked | {"elpd": elpd}, words)
 
 
-def test_11_5_what_the_others_let_one_expect_is_on_the_scale_of_the_data():
-    """Of the worms' fourth measurement the third, 12 of 20, says most: 2 of 10 are fewer than it expects."""
-    found = helpers.check("11.5", OTHER | {"elpd": helpers.exact_loo(**OTHER)})
-    rest = {"J_1": 3, "index_1": [1, 1, 2, 3], "up": [3, 4, 12, 8], "trials": [20, 20, 20, 10]}
+def test_11_5_what_is_expected_is_on_the_scale_of_the_data():
+    found = helpers.check("11.5", OTHER | {"elpd": helpers.exact_loo(**OTHER)})  # the third, 12 of 20
+    rest = {"J_1": 3, "index_1": [1, 1, 2, 3], "up": [3, 4, 2, 8], "trials": [20, 20, 10, 10]}
     exact = helpers.exact_posterior(**OTHER | {"data": rest})
-    assert f"about {10 * exact.mean('theta_1[2]', scale='data'):.4g}. " in found.text
+    assert f" {20 * exact.mean('theta_1[2]', scale='data'):.4g}. " in found.text
 
 
 @pytest.mark.parametrize("more", [{"sigma": [0.5] * 5}, {"shared_tau": False}, {"leave_out": "theta_1"}])
 def test_11_5_other_models_are_said_in_the_answer(more):
-    exact = helpers.exact_loo(**OWN, **more)
-    says("11.5", OWN | {"elpd": exact.elpd}, "✘")
-    says("11.5", OWN | more | {"elpd": exact.elpd}, "✔ lowest" if "leave_out" in more else "✔ worst")
+    table = OWN if "shared_tau" not in more else OWN | {"data": TWO}  # one level has one τ anyway
+    exact = helpers.exact_loo(**table, **more)
+    says("11.5", table | {"elpd": exact.elpd}, "✘")
+    says("11.5", table | more | {"elpd": exact.elpd}, "✔ lowest" if "leave_out" in more else "✔ worst")
 
 
 def test_11_5_a_measurement_alone_in_its_group_is_said_to_be():

@@ -11,7 +11,7 @@ import helpers
 from helpers.checks import lesson_11
 from helpers.priors import MADE_UP
 
-TAU, SIGMA = (x.ravel() for x in np.meshgrid(np.geomspace(0.003, 6, 60), np.geomspace(0.3, 4, 40)))
+TAU, SIGMA = (x.ravel() for x in np.meshgrid(np.geomspace(0.005, 5, 45), np.geomspace(0.4, 3, 30)))
 
 
 def variances(design, tau, sigma):
@@ -33,8 +33,8 @@ def widths(design, squares, off):
     log_p -= np.log(of_mean + 9) / 2 + np.outer(off**2, 1 / (of_mean + 9)) / 2
     weight = np.exp(log_p - log_p.max(axis=1, keepdims=True))
     sd = (1 / (1 / of_mean + 1 / 9)) ** 0.5
-    ends = np.geomspace(0.999 * sd.min(), 1.001 * sd.max(), 301)
-    weight = weight @ np.eye(300)[np.digitize(sd, ends) - 1]  # of those that have about the same sd
+    ends = np.geomspace(0.999 * sd.min(), 1.001 * sd.max(), 121)
+    weight = weight @ np.eye(120)[np.digitize(sd, ends) - 1]  # of those that have about the same sd
     low, high = np.zeros(len(weight)), np.full(len(weight), 30.0)
     for _ in range(18):
         middle = (low + high) / 2
@@ -70,12 +70,18 @@ def is_full(design):
 
 
 def test_11_4_no_design_that_is_not_listed_is_as_good():
-    """The 6000 experiments tell a median to 0.4%, and two that have as much luck apart still better."""
+    """By 5000 experiments each; by 40,000, listed ones are up to 5.2% wider than the best, others from 6.1%.
+
+    The ratio of two medians has a standard error of 0.4%: by chance one is beyond a limit
+    once in 500 times. But the numbers are the same each time.
+    """
     among = product(range(1, 11), range(1, 13), range(1, 25), range(1, 41))
     within = [design for design in among if lesson_11.hours(design) <= 200 and is_full(design)]
     rough = {design: median_width(design, 100) for design in within}
     near = [design for design in within if rough[design] < 1.15 * min(rough.values())]
-    found = {design: median_width(design, 6000) for design in near}
-    assert {design for design in near if found[design] < 1.055 * min(found.values())} == {*lesson_11.WIDTHS}
+    found = {design: median_width(design, 5000) for design in near}
+    best = min(found, key=found.get)
+    assert best == min(lesson_11.WIDTHS, key=lesson_11.WIDTHS.get)
     for design, width in lesson_11.WIDTHS.items():
-        assert found[design] == pytest.approx(width, abs=0.02)  # five standard errors
+        assert found.pop(design) == pytest.approx(width, abs=0.02)  # five standard errors
+    assert min(found.values()) > 1.05 * lesson_11.WIDTHS[best]

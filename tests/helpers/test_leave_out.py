@@ -168,7 +168,7 @@ def test_p_is_finite_for_single_measurements_with_known_errors():
     assert found.p == pytest.approx(p, abs=1e-8)
 
 
-def test_p_is_not_given_where_a_prior_of_sigma_may_make_it_finite():
+def test_p_is_not_given_where_a_prior_of_sigma_may_bound_it():
     found = exact_loo(SINGLE, PRIOR | {"sigma": scipy.stats.lognorm(1)})
     assert np.isnan(found.p)
     assert np.isfinite(found.elpd)
@@ -311,7 +311,7 @@ def test_an_exact_answer_says_so_and_claims_no_draws(one, data):
 # --- what is put in ---------------------------------------------------------------------------------------
 
 
-def test_rows_in_another_order_have_their_densities_in_that_order(data):
+def test_rows_in_another_order_have_the_same_densities(data):
     small = {"J_1": 2, "J_2": 3, "index_1": [1, 1, 2], "index_2": [1, 2, 2, 3], "y": [9.0, 10, 12, 8]}
     order = np.array([2, 0, 3, 1])
     shuffled = small | {name: np.array(small[name])[order] for name in ("index_2", "y")}
@@ -333,7 +333,7 @@ def test_another_name_of_the_values_and_lists_change_nothing():
     assert repr(lists) == before
 
 
-def test_the_priors_of_the_lessons_are_used_for_parts_that_they_would_not_suit():
+def test_default_priors_are_used_for_parts_that_they_do_not_suit():
     """Without 17.5 the rest has an sd below a twentieth of the scale of τ: alone it would be refused."""
     data = {"J_1": 2, "index_1": [1, 1, 2], "y": [10, 10.1, 17.5]}
     with pytest.raises(ValueError, match="the lessons' priors are not for these data"):
@@ -371,7 +371,7 @@ def test_priors_that_do_not_suit_all_measurements_are_refused(data):
         exact_loo(data | {"y": data["y"] + 90})
 
 
-def test_a_rest_without_a_posterior_is_refused_by_the_name_of_what_was_left_out():
+def test_a_rest_without_a_posterior_is_named_by_what_was_left_out():
     data = {"J_1": 2, "index_1": [1, 1, 2, 2], "light": [9, 9, 8, 8.5]}
     with pytest.raises(ValueError, match=r"^without light\[3\]: the measurements 'light' are equal within"):
         exact_loo(data, PRIOR, values="light")

@@ -215,7 +215,7 @@ def test_a_seed_gives_the_same_new_data_and_a_generator_moves_on(samples):
     assert not np.array_equal(first, second)
 
 
-def test_new_cells_of_the_same_groups_have_the_moments_of_their_leaf(exact, samples):
+def test_new_cells_of_old_groups_have_the_moments_of_their_leaf(exact, samples):
     leaves = [f"theta_2[{j + 1}]" for j in LEAF]
     variance = [exact.sd(leaf) ** 2 + square(exact, "sigma") for leaf in leaves]
     moments(anew(samples), [exact.mean(leaf) for leaf in leaves], variance)
@@ -226,7 +226,7 @@ def test_new_groups_from_the_first_level_down_lie_about_theta(exact, samples):
     moments(anew(samples, new="theta_1"), exact.mean("theta"), variance)
 
 
-def test_new_groups_of_the_last_level_lie_about_their_old_parents(exact, samples):
+def test_new_groups_of_the_last_level_lie_about_old_parents(exact, samples):
     days = [f"theta_1[{[1, 1, 2][j]}]" for j in LEAF]
     variance = [exact.sd(day) ** 2 + square(exact, "tau") + square(exact, "sigma") for day in days]
     moments(anew(samples, new="theta_2"), [exact.mean(day) for day in days], variance)
@@ -312,7 +312,7 @@ def test_counts_of_new_groups_have_the_mean_of_a_lognormal_rate():
     )
 
 
-def test_successes_are_no_more_than_their_trials_and_as_likely_as_told():
+def test_successes_are_within_their_trials_and_as_likely_as_told():
     trials = np.array([10, 4, 50])
     data = COUNTS | {"trials": trials}
     p = expit(np.array([-1, 0.5, 0.5]))
@@ -332,7 +332,7 @@ def test_chains_stay_apart_whatever_the_order_of_dimensions():
     assert np.round(y.mean(axis=(1, 2)) / 100).tolist() == [0, 1, 2, 3]
 
 
-def test_samples_of_the_programs_for_any_depth_fit_once_unflattened():
+def test_samples_of_trees_of_any_depth_fit_once_unflattened():
     flat = tree_data(NESTED, PRIOR)
     node = np.array([9.0, 11.0, 9.0, 10.0, 12.0])
     written = made_up(theta=10.0, tau=[1.0], sigma=[2.0], node=node)

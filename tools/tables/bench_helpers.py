@@ -1,8 +1,9 @@
-"""What `helpers` cost: imports, `stan_data` beside bebi103's function, and the exact posterior (2 minutes).
+"""What `helpers` cost: imports, `stan_data` beside bebi103's function, exact answers (3 minutes).
 
 What is printed are ratios within one run, so that they mean the same on a busy laptop and a quiet server.
 """
 
+import functools
 import itertools
 import subprocess
 import sys
@@ -92,7 +93,26 @@ def exact_posteriors() -> None:
     print(f"10⁶: time(exact_posterior) / time(stan_data): {took['10⁶'] / beside:.0f}")
 
 
+def leaving_out() -> None:
+    """Print what leaving out costs, over one exact posterior of the same model and data."""
+    data, _ = helpers.stan_data(helpers.measurements(), LEVELS, "y")
+    models = {
+        "one τ": {},
+        "no τ": {"prior": {"tau": 1e-4}},
+        "own τ": {"shared_tau": False, "tolerance": 1e-3},
+    }
+    for name, model in models.items():
+        once = seconds(lambda model=model: helpers.exact_posterior(data, **model), repeats=3)
+        for what, level in (("measurements", None), ("days", "theta_1")):
+            loo = functools.partial(helpers.exact_loo, data, leave_out=level, **model)
+            n = len(data["y"]) if level is None else data["J_1"]
+            took = seconds(loo, repeats=1)
+            ratio = f"{took / once:.1f} times one posterior, {took / n / once:.1f} for each"
+            print(f"{name}, {n:2} {what} left out: {took:6.3f} s, {ratio}")
+
+
 if __name__ == "__main__":
     imports()
     dictionaries()
     exact_posteriors()
+    leaving_out()
