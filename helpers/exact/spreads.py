@@ -47,7 +47,8 @@ class Spreads:
         def describe(x):
             return x, np.zeros(x.shape)
 
-        return self.solve(self.log_density, describe, self.guess(), tolerance, longer=1.5)[0].log_integral
+        longer = 1.5 if tolerance > 1e-6 else 1.0  # where a rough answer will do, estimates of its error may, too
+        return self.solve(self.log_density, describe, self.guess(), tolerance, longer)[0].log_integral
 
     def guess(self) -> np.ndarray:
         """Rough logarithms of the spreads."""

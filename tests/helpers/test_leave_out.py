@@ -1,5 +1,6 @@
 """`exact_loo` leaves out exactly: against dense matrices and quadrature that share nothing with it."""
 
+import doctest
 import re
 
 import arviz_base
@@ -377,3 +378,8 @@ def test_a_rest_without_a_posterior_is_named_by_what_was_left_out():
         exact_loo(data, PRIOR, values="light")
     with pytest.raises(ValueError, match=r"^without theta_1\[2\]: the measurements 'light' are equal"):
         exact_loo(data, PRIOR, values="light", leave_out="theta_1")
+
+
+def test_the_example_of_exact_loo_comes_out_as_it_is_written():
+    (example,) = doctest.DocTestFinder().find(exact_loo, globs={"exact_loo": exact_loo})
+    assert doctest.DocTestRunner().run(example) == (0, 2)

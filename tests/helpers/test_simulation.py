@@ -1,6 +1,7 @@
 """`simulate` and `replicate` draw from the model: the design that was asked for, and spreads as given."""
 
 import copy
+import doctest
 import re
 
 import numpy as np
@@ -402,3 +403,10 @@ def test_what_cannot_be_drawn_anew_is_refused_in_one_line(given, data, options, 
 def test_samples_and_data_of_another_type_are_refused(given, data, message):
     with pytest.raises(TypeError, match=re.escape(message)):
         replicate(given, data, seed=1)
+
+
+@pytest.mark.parametrize(("function", "lines"), [(simulate, 4), (replicate, 4)])
+def test_examples_of_the_documentation_come_out_as_written(function, lines):
+    names = {"simulate": simulate, "replicate": replicate, "stan_data": stan_data, "np": np}
+    (example,) = doctest.DocTestFinder().find(function, globs=names)
+    assert doctest.DocTestRunner().run(example) == (0, lines)
