@@ -121,7 +121,7 @@ def predicting(program) -> str:
 
 @cache
 def factor(scale: float) -> float:
-    """By which factor complete pooling is more probable than one τ with a half-normal prior of this scale."""
+    """Bayes factor of complete pooling against one τ with a half-normal prior of this scale."""
     none, one = (exact_posterior(cells(), PRIOR | {"tau": x}).log_evidence for x in (1e-6 * scale, scale))
     return float(np.exp(none - one))
 
@@ -133,6 +133,8 @@ CLAIMS = [
     (r"(dis)?(prove[sdn]?|proving|proofs?)\b", "a factor is no proof. By how much does belief move?"),
     (r"((accept|reject)(s|ed|ing)?|rul(e|es|ed|ing) out)\b", "nothing is decided. Both stay possible."),
     (r"no (effects?|differences?|variation)\b(?! in (elpd|pred))", "can cells tell a small τ from none?"),
+    (r"((do|does|did) not|don['’]t) (differ|vary)\b", "can cells tell a small τ from none?"),
+    (r"identical\b", "can cells tell a small τ from none?"),
 ]
 
 

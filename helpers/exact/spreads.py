@@ -47,7 +47,8 @@ class Spreads:
         def describe(x):
             return x, np.zeros(x.shape)
 
-        longer = 1.5 if tolerance > 1e-6 else 1.0  # where a rough answer will do, estimates of its error may, too
+        # a rough answer gets by with an estimate of its error that is rough as well
+        longer = 1.5 if tolerance > 1e-6 else 1.0
         return self.solve(self.log_density, describe, self.guess(), tolerance, longer)[0].log_integral
 
     def guess(self) -> np.ndarray:

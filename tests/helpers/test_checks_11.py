@@ -84,6 +84,8 @@ ANSWERS = {
             TEXT + " This proves that colonies are equal.": "no proof",
             TEXT + " We accept complete pooling.": "nothing is decided",
             TEXT + " There are no differences between colonies.": "tell a small τ",
+            TEXT + " So colonies do not differ.": "tell a small τ",
+            TEXT + " So groups are identical.": "tell a small τ",
         }),
         (FACTORS | {"report": TEXT + " This isn't proof, and rules nothing out."}, "✔"),
         (FACTORS | {"report": TEXT + " There is no difference in elpd, to four significant digits."}, "✔"),
