@@ -128,13 +128,14 @@ def factor(scale: float) -> float:
 
 # What a factor does not say, and what is said of it. Whoever writes that it is no proof is right.
 NOT = r"(\b(not?|nor|never|cannot|nothing|neither)\b|n['’]t\b)[^.;]{0,25}$"
+SMALL = "can cells tell a small τ from none?"
 CLAIMS = [
     (r"(not |in|non-?)?significan(t|tly|ce)\b(?! (digit|figure))", "leave that to tests. How large is it?"),
     (r"(dis)?(prove[sdn]?|proving|proofs?)\b", "a factor is no proof. By how much does belief move?"),
-    (r"((accept|reject)(s|ed|ing)?|rul(e|es|ed|ing) out)\b", "nothing is decided. Both stay possible."),
-    (r"no (effects?|differences?|variation)\b(?! in (elpd|pred))", "can cells tell a small τ from none?"),
-    (r"((do|does|did) not|don['’]t) (differ|vary)\b", "can cells tell a small τ from none?"),
-    (r"identical\b", "can cells tell a small τ from none?"),
+    (r"(accept|reject)(s|ed|ing)?\b", "nothing is decided. Both stay possible."),
+    (r"(?<![\"'“‘])no (effects?|differences?|variation)\b(?! in (elpd|pred))", SMALL),
+    (r"((do|does|did) not|don['’]t) (differ|vary)\b", SMALL),
+    (r"identical\b(?! priors?)", SMALL),
 ]
 
 
