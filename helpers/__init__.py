@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from helpers.checks import Verdict, check
     from helpers.compiling import StanError
     from helpers.data import LEVELS, measurements, stan_data, table_file
-    from helpers.exact import ExactPosterior, exact_loo, exact_posterior, score
+    from helpers.exact import ExactPosterior, exact_crossed, exact_loo, exact_posterior, exact_slopes, score
     from helpers.models import stan_file, stan_model
     from helpers.plots import COLORS, GREY, dots, funnel, rank_ecdf
     from helpers.priors import PRIOR, UNIT
@@ -26,7 +26,7 @@ _WHERE = {
     "checks": ["Verdict", "check"],
     "compiling": ["StanError"],
     "data": ["LEVELS", "measurements", "stan_data", "table_file"],
-    "exact": ["ExactPosterior", "exact_loo", "exact_posterior", "score"],
+    "exact": ["ExactPosterior", "exact_crossed", "exact_loo", "exact_posterior", "exact_slopes", "score"],
     "figures": [],
     "models": ["stan_file", "stan_model"],
     "plots": ["COLORS", "GREY", "dots", "funnel", "rank_ecdf"],

@@ -8,7 +8,7 @@ from scipy.special import gammaln
 from helpers.exact.on_grids import FunctionSpreads
 from helpers.exact.passes import Tree
 from helpers.exact.posterior import ExactPosterior
-from helpers.exact.spreads import Spreads
+from helpers.exact.spreads import Spreads, half_normal
 from helpers.inputs import as_bool, is_number, short_repr
 from helpers.likelihoods import SIZE, as_likelihood, read_measurements, refuse_unused
 from helpers.priors import read_prior, refuse_conflict
@@ -156,4 +156,4 @@ def _log_prior(name: str, given) -> Callable:
         raise ValueError(
             f"prior of {name} is {short_repr(given)}: give a scale above 0, or a distribution with a logpdf"
         )
-    return lambda x: np.log(2 / np.pi) / 2 - np.log(given) - (x / given) ** 2 / 2
+    return half_normal(given)

@@ -16,7 +16,6 @@ from scipy.special import logsumexp
 from helpers.exact.interpolation import chunks, invert, to_t
 
 _NEGLIGIBLE = 38.0  # below the log density's peak, where the integral and its moments end: e^-38 = 3e-17
-_ROUGHLY = 30.0  # the same where points are expensive: e^-30 = 1e-13
 _PEAK = 0.5671432904097838  # where t = exp(-t), so x = c
 _FLOOR = -5.0  # of t: x is 1e-62 c there
 # Longest step along an axis, and longest step in units of the peak's width there. A wide peak is limited by
@@ -68,10 +67,14 @@ class Rule:
         it jumps to zero, as then the rule does not converge; or if the grid is too large for memory.
     """
 
+    _roughly = 30.0  # in place of _NEGLIGIBLE, where points are expensive: e^-30 = 1e-13
+    _block = 4  # points along each axis that are computed, or left out, together
+    _strides = (2, 4)  # of the rules that the rule is compared with
+
     def __init__(self, log_density: Callable, guess: np.ndarray, cost: int, longer: float = 1.0, modes=None):
         self._log_density, self._cost, self._d = log_density, cost, len(guess)
         widest, within = longer * np.array(STEPS[self._d])
-        self._depth = _NEGLIGIBLE if longer == 1 else _ROUGHLY
+        self._depth = _NEGLIGIBLE if longer == 1 else self._roughly
         self.modes = modes = self._modes(guess) if modes is None else modes
         self.centre = np.exp(modes[0])
         peak, nudge = np.full((self._d, 1), _PEAK), 1e-3 * np.eye(self._d)
@@ -115,11 +118,11 @@ class Rule:
         reference = describe(self.x[:, [self.weights.argmax()]])[0]  # so that squares do not drown variances
         sums = np.zeros((1 + 2 * self._d, 3, len(reference)))  # of each rule: weights, means, squares
         square = self.weights * np.maximum((self.x / self.centre[:, None]).max(axis=0), 1) ** 2
-        counting = np.flatnonzero(square > 1e-18 * square.max())
+        counting = np.flatnonzero(square > np.exp(-self._depth - 3) * square.max())
         for part in chunks(len(counting), self._cost):
             part = counting[part]
             index = self._kept[:, part]
-            rules = [np.ones((1, index.shape[1])), 2.0 * (index % 2 == 0), 4.0 * (index % 4 == 0)]
+            rules = [np.ones((1, index.shape[1])), *(n * (index % n == 0.0) for n in self._strides)]
             weights = self.weights[part] * np.vstack(rules)
             mean, variance = describe(self.x[:, part])
             mean = mean - reference
@@ -132,10 +135,13 @@ class Rule:
             mean = first / Z
             sd = np.sqrt(second / Z - mean**2)
             gaps = np.array([Z / Z[0] - 1, (mean - mean[0]) / sd[0], sd / sd[0] - 1])
-            half, quarter = np.max(np.abs(gaps[:, 1:]), axis=(0, 2)).reshape(2, self._d)
-            errors = np.maximum(half**2, half * (half / np.fmin(quarter, 1)) ** 2)
+            errors = self._errors(*np.max(np.abs(gaps[:, 1:]), axis=(0, 2)).reshape(2, self._d))
         rounding = np.finfo(float).eps * (10 + abs(self._top))  # of the logarithm, so relative in the density
         return reference[:, 0] + mean[0], sd[0], errors + rounding
+
+    def _errors(self, half: np.ndarray, quarter: np.ndarray) -> np.ndarray:
+        """Errors along each axis, from what leaving out every other point changes, and three of four."""
+        return np.maximum(half**2, half * (half / np.fmin(quarter, 1)) ** 2)
 
     def marginal(self, axis: int) -> tuple[np.ndarray, np.ndarray]:
         """Density of one variable's t, at equal steps short enough for sinc interpolation.
@@ -257,7 +263,7 @@ class Rule:
 
     def _log_f_where_it_counts(self, axes: Sequence[np.ndarray]) -> np.ndarray:
         """Log density of t on a grid, an axis for every variable; -∞ in blocks that are negligible."""
-        block = [np.unique([*range(0, len(t), 4), len(t) - 1]) for t in axes]
+        block = [np.unique([*range(0, len(t), self._block), len(t) - 1]) for t in axes]
         grid = _grid([t[i] for t, i in zip(axes, block, strict=True)])
         corners = self._log_f(grid)
         counts = corners + _log_moment(grid) > corners.max() - self._depth - 10

@@ -3,12 +3,12 @@
 import numpy as np
 import polars as pl
 
-from helpers.exact.posterior import ExactPosterior
+from helpers.exact.answers import Answers
 from helpers.inputs import describe_type, is_number, short_repr
 from helpers.tree import draws
 
 
-def score(samples, exact: "ExactPosterior", below: float = 0.1) -> pl.DataFrame:
+def score(samples, exact: Answers, below: float = 0.1) -> pl.DataFrame:
     """Mark a sampler against the exact posterior.
 
     Parameters
@@ -23,8 +23,8 @@ def score(samples, exact: "ExactPosterior", below: float = 0.1) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        A row for θ, τ, σ (unless it is known) and P(τ < `below`); if every level has its own τ, two rows for
-        each. ``quantity``, ``estimate`` (the mean over the draws), ``exact``, ``error``, ``mcse`` (ArviZ's,
+        A row for θ, τ, σ (unless it is known) and P(τ < `below`); if there are several τ, two rows for each;
+        and one for β and ρ, if the model has them. ``quantity``, ``estimate`` (the mean over the draws), ``exact``, ``error``, ``mcse`` (ArviZ's,
         of the mean), ``error_in_mcse``: about standard normal for a sampler that is right. The latter is nan
         if all draws agree, as then nothing is known of the error.
 
@@ -37,11 +37,11 @@ def score(samples, exact: "ExactPosterior", below: float = 0.1) -> pl.DataFrame:
     """
     from arviz_stats import mcse
 
-    if not isinstance(exact, ExactPosterior):
+    if not isinstance(exact, Answers):
         raise TypeError(f"exact is {describe_type(exact)}: give what helpers.exact_posterior gives")
     if not is_number(below):
         raise ValueError(f"below is {short_repr(below)}: give a finite number")
-    names = [name for name in exact.names if not name.startswith("theta_")]
+    names = [name for name in exact.names if "_" not in name]  # those with a number are of one group
     below = float(below)
     rows = [(name, _by_chain(samples, name), exact.mean(name)) for name in names]
     for name in names:

@@ -17,6 +17,8 @@ class Spreads:
     """
 
     link = IDENTITY
+    rule = Rule
+    remedy = "use shared_tau=True, or "  # where the integral takes too long
 
     def __init__(self, tree: Tree, priors: dict[str, Callable], theta: tuple):
         self.tree, self.priors, self.theta = tree, priors, theta
@@ -68,7 +70,7 @@ class Spreads:
         unit = "no finite answer: are data, known errors and priors in the same unit, none next to nothing?"
         try:
             with np.errstate(all="ignore"):
-                rule = Rule(log_density, guess, self.tree.cost + len(guess), longer, modes)
+                rule = self.rule(log_density, guess, self.tree.cost + len(guess), longer, modes)
         except (ArithmeticError, IndexError):
             raise ValueError(unit) from None
         while True:
@@ -83,7 +85,7 @@ class Spreads:
             if not rule.refine(~fine):
                 if not np.isfinite(accuracy):
                     raise ValueError(unit)
-                remedy = "use shared_tau=True, or " if len(guess) > 2 else ""
+                remedy = self.remedy if len(guess) > 2 else ""
                 raise ValueError(
                     f"the integral over {len(guess)} spreads is accurate to {accuracy:.0e}, and more points "
                     f"take minutes: {remedy}accept it with tolerance={2 * accuracy:.0e}"
@@ -127,3 +129,8 @@ class Spreads:
             mean[part], variance[part] = self.tree.describe(tau, sigma, self.theta, node)
         weight = rule.weights[keep]
         return NormalMixture(weight / weight.sum(), mean + self.tree.shift, np.sqrt(variance))
+
+
+def half_normal(scale: float) -> Callable:
+    """Log density of a half-normal distribution."""
+    return lambda x: np.log(2 / np.pi) / 2 - np.log(scale) - (x / scale) ** 2 / 2
