@@ -31,11 +31,6 @@ data {
   real<lower=0> prior_sigma;                     // scale of the half-normal
 }
 
-transformed data {
-  vector[N] x = X[, 1];
-  matrix[N, P - 1] others = X[, 2:P];
-}
-
 parameters {
   real theta;
   vector[P] beta;
@@ -56,6 +51,9 @@ transformed parameters {
 }
 
 model {
+  vector[N] mu = theta_1[index_1] + beta_1[index_1] .* X[, 1];
+  if (P > 1) mu += X[, 2:P] * beta[2:P];
+
   theta ~ normal(prior_theta[1], prior_theta[2]);
   for (p in 1:P) beta[p] ~ normal(prior_beta[p][1], prior_beta[p][2]);
   tau ~ normal(0, prior_tau);                    // half-normal, as tau > 0
@@ -63,8 +61,7 @@ model {
   sigma ~ normal(0, prior_sigma);
   to_vector(z) ~ std_normal();
 
-  y ~ normal_id_glm(others, theta_1[index_1] + beta_1[index_1] .* x,
-                    tail(beta, P - 1), sigma);
+  y ~ normal(mu, sigma);
 }
 
 generated quantities {

@@ -57,7 +57,7 @@ class Answers:
             t, f = self._marginal(name)
             ratio = x / self._rule.centre[self._spreads.index(name)]
             at = to_t(np.where(ratio > 0, ratio, 1.0))
-            return as_plain(np.where(ratio > 0, integral(at, t, f), 0.0))
+            return as_plain(np.where(ratio > 0, np.clip(integral(at, t, f), 0, 1), 0.0))
         return as_plain(np.reshape(self._marginal(name).cdf(x.ravel()), x.shape))
 
     def density(self, name: str, x: float | np.ndarray, scale: str = "nodes") -> float | np.ndarray:

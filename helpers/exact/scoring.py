@@ -24,9 +24,9 @@ def score(samples, exact: Answers, below: float = 0.1) -> pl.DataFrame:
     -------
     polars.DataFrame
         A row for θ, τ, σ (unless it is known) and P(τ < `below`); if there are several τ, two rows for each;
-        and one for β and ρ, if the model has them. ``quantity``, ``estimate`` (the mean over the draws), ``exact``, ``error``, ``mcse`` (ArviZ's,
-        of the mean), ``error_in_mcse``: about standard normal for a sampler that is right. The latter is nan
-        if all draws agree, as then nothing is known of the error.
+        and one for β and ρ, if the model has them. ``quantity``, ``estimate`` (the mean over the draws),
+        ``exact``, ``error``, ``mcse`` (ArviZ's, of the mean), ``error_in_mcse``: about standard normal for a
+        sampler that is right. The latter is nan if all draws agree, as then nothing is known of the error.
 
     Raises
     ------
