@@ -6,6 +6,7 @@ from book_pages import PAGES, changed, pixels
 
 FIGURES = {  # the sliders of each, and a data source that follows it
     "leaf_message": {"tau": "curves"},
+    "lines": {"tau1": "groups", "tau2": "groups", "rho": "groups"},
     "pooling": {"slider": "colonies"},
     "nested": {"slider": "leaves"},
     "walk": {"step": "path", "start": "path"},

@@ -30,6 +30,7 @@ def sampling():
 
 
 FIGURES = {  # each, and how many characters it may have to be sent
+    "lines": (figures.lines, 50_000),
     "nested": (lambda: figures.nested(CELLS_OF_COURSE, LEVELS), 120_000),
     "pooling": (lambda: figures.pooling(DATA), 100_000),
     "sampling": (sampling, 250_000),
@@ -81,6 +82,7 @@ def test_panels_fit_the_page_beside_each_other_or_below(shown, name, width):
 @pytest.mark.parametrize(
     ("make", "away", "rtol"),
     [
+        ("lines", {"lines.tau2": {"value": 0}, "lines.rho": {"value": 0.5}}, 1e-12),
         ("nested", {"nested.slider": {"value": 3}, "nested.node": {"value": "theta_2[5]"}}, 1e-6),
         ("pooling", {"pooling.slider": {"value": 3}}, 1e-6),  # these two have tables in single precision
         ("walk", {"walk.step": {"value": -1}, "walk.start": {"value": -1}, "walk.form": {"active": 1}}, 1e-9),
