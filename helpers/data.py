@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from helpers.groups import check_factors, number_groups
 from helpers.inputs import RESERVED, as_bool, as_numbers, check_frame, check_labels, column_names, short_repr
 from helpers.likelihoods import SIZE, count_problem
+from helpers.predictors import design
 from helpers.priors import TABLE, table_lines
-from helpers.remarks import about_missing, about_nesting, about_spelling
 
 
 def level_names(text: str) -> list[str]:
@@ -112,16 +113,21 @@ def table_file(name: str | os.PathLike) -> Path:
 
 def stan_data(
     df: pl.DataFrame,
-    levels: str | Sequence[str],
-    values: str | Sequence[str],
+    levels: str | Sequence[str] | None = None,
+    values: str | Sequence[str] | None = None,
     remark: bool = True,
     trials: str | None = None,
     exposure: str | None = None,
+    predictors: str | Sequence[str] | None = None,
+    crossed: str | Sequence[str] | None = None,
+    center: bool = False,
+    scale: bool = False,
 ) -> tuple[dict[str, int | np.ndarray], pl.DataFrame]:
     """Turn a tidy frame into the data of a hierarchical Stan program.
 
     A node of the tree is a path of labels: batch 1 of monday is not batch 1 of thursday. Nodes are numbered
     from 1 in the sorted order of their paths; rows are sorted likewise, and keep their order within a leaf.
+    A group of a crossed factor is a label: drug A is the same on every plate.
 
     Parameters
     ----------
@@ -133,10 +139,17 @@ def stan_data(
     values
         The columns of measured numbers. Each is passed to Stan under its own name.
     remark
-        Whether to warn of what is no mistake, but may not be meant; see below. False says that it is meant.
+        Whether to print what one unit of each slope is, and to warn of what may not be meant; see below.
     trials, exposure
         One of them, if `values` is one column of counts: the column with the number of trials, of which the
         counts are the successes; or that with what was counted over, such as hours or areas.
+    predictors
+        The P columns that slopes belong to. Numbers stay as they stand. Of two labels (text, categories,
+        booleans) the first in sorted order becomes 0, the other 1.
+    crossed
+        The columns of labels that cross the levels or, without `levels`, each other.
+    center, scale
+        Whether to take the mean from predictors of numbers, and to divide them by their standard deviation.
 
     Returns
     -------
@@ -146,21 +159,25 @@ def stan_data(
         level k + 1, and ``index_K`` the leaf of every observation, counted from 1 (int64 arrays); and an
         array of length N for each of `values`, whole numbers and booleans as int64, others as float64. With
         `trials` or `exposure` the counts are int64, and an item of that name, whatever its column is called,
-        has the trials (int64) or the exposures (float64).
+        has the trials (int64) or the exposures (float64). With `predictors` also ``P`` (int) and ``X``
+        (float64 array, N × P). With `crossed` always these two and, in place of ``J_k`` and ``index_k``,
+        ``F``, the number of factors, first the levels, then those crossed (int); ``J``, the number of groups
+        of each (int64 array); and ``index``, the groups of every observation (int64 array, F × N).
     labelled : polars.DataFrame
         The rows in the order of the arrays, with the node numbers ``<level>_stan`` (Int64) of every
-        level added. Columns of that name from an earlier call are replaced.
+        level and crossed factor added. Columns of that name from an earlier call are replaced.
 
     Raises
     ------
     TypeError
         If `df` is not a polars DataFrame.
     ValueError
-        If there are no rows, levels or values; if a column is missing or named twice; if a value has a name
-        that Stan does not allow or the dictionary uses; if a label is missing; if a value is missing,
-        infinite or not a number; if a count is a fraction, below 0 or above its trials, trials are below 1,
-        or an exposure is not above 0. The message names the column, the first bad row (from 0), and the
-        remedy.
+        If there are no rows, groups or values; if a column is missing or named twice; if a value has a name
+        that Stan does not allow or the dictionary uses; if a label is missing; if a value or predictor is
+        missing, infinite or not a number; if a count is a fraction, below 0 or above its trials, trials are
+        below 1, or an exposure is not above 0; if a predictor has more than two labels; if it or a factor is
+        the same in all rows, or two factors have the same groups. The message names the column, the first
+        bad row (from 0), and the remedy.
 
     Warns
     -----
@@ -182,50 +199,56 @@ def stan_data(
     >>> data, _ = stan_data(df, levels="plate", values="grown", trials="sown")
     >>> data["grown"], data["trials"]
     (array([3, 8, 0]), array([8, 8, 7]))
+    >>> df = pl.DataFrame({"plate": [*"abab"], "drug": [*"XXYY"], "dose": [1, 2, 3, 4], "y": [5, 6, 8, 9]})
+    >>> data, _ = stan_data(df, levels="plate", values="y", predictors="dose", center=True)
+    beta[1]: change of y per 1 of dose, counted from its mean 2.5
+    >>> data["X"][:, 0]
+    array([-1.5,  0.5, -0.5,  1.5])
+    >>> data, _ = stan_data(df, values="y", crossed=["plate", "drug"])
+    >>> data["J"], data["index"].tolist()
+    (array([2, 2]), [[1, 2, 1, 2], [1, 1, 2, 2]])
     """
-    levels, values = column_names(levels, "levels"), column_names(values, "values")
-    sizes = _size_column(values, {"trials": trials, "exposure": exposure})
-    check_frame(df, levels, [*values, *sizes.values()])
-    _check_value_names(values, levels, list(sizes))
-    remark = as_bool(remark, "remark")
-    for level in levels:
-        check_labels(df[level])
+    predictors = [] if predictors is None else column_names(predictors, "predictors")
+    crossed = [] if crossed is None else column_names(crossed, "crossed")
+    levels = [] if levels is None and crossed else column_names(levels, "levels")
+    values, factors = column_names(values, "values"), [*levels, *crossed]
+    sizes = _size_column(values, {"trials": trials, "exposure": exposure}, bool(predictors or crossed))
+    check_frame(df, factors, [*values, *sizes.values(), *predictors])
+    _check_value_names(values, len(levels), list(sizes), bool(predictors), bool(crossed))
+    remark, center, scale = as_bool(remark, "remark"), as_bool(center, "center"), as_bool(scale, "scale")
+    if (center or scale) and not predictors:
+        raise ValueError(f"{'center' if center else 'scale'} is True without predictors: leave it out")
+    for name in factors:
+        check_labels(df[name])
     numbers = {value: as_numbers(df[value]) for value in values}
     for size, column in sizes.items():
         numbers = _counts(size, numbers[values[0]], as_numbers(df[column]))
-
-    # Level by level, a node is a pair (parent, label). Ranks stand in for the labels, so that a pair fits
-    # in one whole number, below N², and sorting the numbers sorts the paths.
-    parents, nodes, remarks, misspelt = [], [], [], False
-    node = np.zeros(df.height, dtype=np.int64)
-    for k, level in enumerate(levels, start=1):
-        labels = df[level].unique().sort()
-        ranks = pl.int_range(len(labels), eager=True)
-        rank = df[level].replace_strict(labels, ranks, return_dtype=pl.Int64).to_numpy()
-        pairs, node = _distinct(node * len(labels) + rank)
-        parent, rank = np.divmod(pairs, len(labels))
-        if remark:
-            spelling = about_spelling(labels)
-            misspelt |= bool(spelling)
-            remarks += about_missing(df[level], labels) + spelling
-            if not misspelt:  # or else the tree is not the one that is meant
-                remarks += about_nesting(levels, k, parent, rank, labels)
-        parents.append(parent + 1)
-        nodes.append(node + 1)
+    X, slopes = design(df, predictors, values, center, scale)
+    parents, groups, remarks = number_groups(df, levels, crossed, remark)
+    if crossed:
+        check_factors(df, factors, len(levels), groups)
     for text in remarks:
         warnings.warn(f"{text} (remark=False, if it is as you mean it)", stacklevel=2)
-    # With the row in it every key is different: a stable order from numpy's fastest, unstable sort.
-    order = np.sort(node * df.height + np.arange(df.height)) % df.height
+    if slopes and remark:
+        print(*slopes, sep="\n")
 
+    leaf = groups[len(levels) - 1] if levels else np.zeros(df.height, dtype=np.int64)
+    # With the row in it every key is different: a stable order from numpy's fastest, unstable sort.
+    order = np.sort(leaf * df.height + np.arange(df.height)) % df.height
     data = {"N": df.height}
-    data |= {f"J_{k}": len(parent) for k, parent in enumerate(parents, start=1)}
-    data |= {f"index_{k}": index for k, index in enumerate([*parents[1:], nodes[-1][order]], start=1)}
+    if crossed:
+        data |= {"F": len(groups), "J": np.max(groups, axis=1), "index": np.array(groups)[:, order]}
+    else:
+        data |= {f"J_{k}": len(parent) for k, parent in enumerate(parents, start=1)}
+        data |= {f"index_{k}": index for k, index in enumerate([*parents[1:], groups[-1][order]], start=1)}
+    if predictors or crossed:
+        data |= {"P": len(predictors), "X": X[order]}
     data |= {value: x.to_numpy()[order] for value, x in numbers.items()}
-    stan = [pl.Series(f"{level}_stan", n[order]) for level, n in zip(levels, nodes, strict=True)]
+    stan = [pl.Series(f"{name}_stan", group[order]) for name, group in zip(factors, groups, strict=True)]
     return data, df[order].with_columns(stan)
 
 
-def _size_column(values: list[str], given: dict) -> dict[str, str]:
+def _size_column(values: list[str], given: dict, normal: bool) -> dict[str, str]:
     """Give the column of trials, or of exposures, by the name of its item; empty if there is none."""
     sizes = {item: column for item, column in given.items() if column is not None}
     if len(sizes) > 1:
@@ -233,6 +256,10 @@ def _size_column(values: list[str], given: dict) -> dict[str, str]:
             "trials and exposure are given: name trials for successes, exposure for other counts"
         )
     for item, column in sizes.items():
+        if normal:
+            raise ValueError(
+                f"{item} is for counts, predictors and crossed are for normal numbers: leave one out"
+            )
         if not isinstance(column, str):
             own = f"name the column that has them, as with df = df.with_columns({item}=pl.lit(8))"
             raise ValueError(f"{item} is {short_repr(column)}: {own}")
@@ -255,9 +282,12 @@ def _counts(item: str, counts: pl.Series, sizes: pl.Series) -> dict[str, pl.Seri
     }
 
 
-def _check_value_names(values: list[str], levels: list[str], sizes: list[str]) -> None:
+def _check_value_names(values: list[str], K: int, sizes: list[str], predictors: bool, crossed: bool) -> None:
     """Refuse names that Stan does not allow, and those that the dictionary needs itself."""
-    taken = [*sizes, "N", *(f"{item}_{k + 1}" for item in ("J", "index") for k in range(len(levels)))]
+    tree = [f"{item}_{k + 1}" for item in ("J", "index") for k in range(K)]
+    taken = [*sizes, "N", *(["F", "J", "index", "centered"] if crossed else tree)]
+    if predictors or crossed:
+        taken += ["P", "X", *(f"prior_{name}" for name in ("theta", "beta", "tau", "rho", "sigma"))]
     for value in values:
         problem = None
         if value in taken:
@@ -268,12 +298,3 @@ def _check_value_names(values: list[str], levels: list[str], sizes: list[str]) -
             problem = "has a name Stan does not allow: rename it (a-z, A-Z, 0-9, _; letter first, no __ last)"
         if problem:
             raise ValueError(f"value column {value!r} {problem}")
-
-
-def _distinct(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Give the distinct keys, sorted, and the place of each key: `numpy.unique`, faster if keys are small."""
-    if (top := keys.max()) > 4 * len(keys):
-        return np.unique(keys, return_inverse=True)
-    seen = np.zeros(top + 1, dtype=bool)
-    seen[keys] = True
-    return np.flatnonzero(seen), (np.cumsum(seen) - 1)[keys]
