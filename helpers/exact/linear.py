@@ -15,6 +15,7 @@ from helpers.exact.read_linear import Linear, read_crossed, read_slopes
 from helpers.exact.spreads import Spreads, half_normal
 from helpers.inputs import is_number, short_repr
 
+LOST = 1e13
 MOST_FACTORS = 3  # that cross: each has a τ to integrate over, and σ is the fourth variable
 
 
@@ -182,10 +183,15 @@ class _Linear(Spreads):
         before[:, : len(self.read.before)] = self.read.before / sd[:, : len(self.read.before)]
         A = np.eye(blocks.R) + sd[:, :, None] * information[:, :-1, :-1] * sd[:, None, :]
         b = sd * information[:, :-1, -1] + before
+        # where effects of several factors can take over from each other, and their τ is a million σ or more,
+        # the 1 on the diagonal is lost in rounding; no data ask for that
+        lost = ~(np.einsum("grr->gr", A)[:, len(self.read.before) :].sum(1) < LOST)
+        A[lost] = np.eye(blocks.R)
         f = np.linalg.solve(A, b[..., None])[..., 0]
         square = information[:, -1, -1] + (before**2).sum(1) - (b * f).sum(1)
+        square = np.maximum(square, blocks.squares / sigma**2)  # but for rounding
         log_p = log_det + np.linalg.slogdet(A)[1] + square + blocks.N * np.log(2 * np.pi * sigma**2)
-        return -log_p / 2, sd * f, A, sd, own
+        return np.where(lost, -np.inf, -log_p / 2), sd * f, A, sd, own
 
     def log_density(self, x: np.ndarray) -> np.ndarray:
         """Log density of measurements and spreads at points (d, G), all coefficients integrated out."""
