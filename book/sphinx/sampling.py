@@ -14,8 +14,8 @@ LIMITS = {"rHat": diagnostics.R_HAT, "ess": diagnostics.ESS, "eBfmi": diagnostic
 SHARED = ["stan/sampler.js", "stan/diagnostics.js", "stan/summary.js"]
 PANEL = ["panel/draws.js", "panel/panel.js"]
 # From a text to the data of a program, and what is taken along: they need no page.
-TABLES = ["likelihoods", "numbers", "csv", "grid", "guess", "clean", "rules", "remarks", "zip", "notebook"]
-TABLES += ["takeaway", "messages", "exact"]
+TABLES = ["likelihoods", "numbers", "csv", "grid", "guess", "clean", "rules", "remarks", "crossing", "zip"]
+TABLES += ["notebook", "takeaway", "messages", "exact"]
 FORMS = ["page", "pictures", "marks", "outcome", "table", "settings", "your-data"]
 # What is on a page that samples, and the scripts that it needs besides
 PAGES = {

@@ -134,9 +134,59 @@ def test_a_table_is_read_drawn_and_its_columns_can_be_chosen(form):
     assert "choose it above" in form.told("checked")
     form.field("Measured number").select_option("weight")
     assert "5 measurements" in form.told("checked")
-    form.paste("plate,drug,y\na,X,1.5\na,Y,2.5\nb,X,3.5\nb,Y,4\nc,X,6\nc,Y,7.5\n")
-    assert "this nested model does not describe that" in form.told("checked")
+    form.paste("site,y\nn,1.5\nn,2.5\nN,3.5\nN,4\n")
+    assert "“N” and “n” in “site” are different groups" in form.told("checked")
     assert form.button("Notebook").is_enabled()  # a remark is no refusal
+
+
+DRUGS = "plate,drug,y\na,X,1.5\na,Y,2.5\nb,X,3.5\nb,Y,4\nc,X,6\nc,Y,7.5\n"
+DIFFERENT = "They are different things that share a name: nested"
+SAME = "It is the same thing in all of them: crossed"
+
+
+def test_a_crossed_table_goes_on_only_after_an_answer(form):
+    form.paste(DRUGS)
+    assert "stand under every “plate”" in form.told("asked")
+    assert "Answer the question above first" in form.told("checked")
+    for name in ("Sample", "Notebook", "Table (data.csv)"):
+        assert form.button(name).is_disabled()
+    form.button(DIFFERENT).click()
+    assert form.told("asked") == ""
+    assert "3 (plate), 6 (drug)" in form.told("checked")
+    assert form.button("Notebook").is_enabled()
+    assert form.button("Sample").is_enabled() == bool(form.page.evaluate("course.programs.length"))
+    form.page.get_by_role("button", name="Undo: “drug” is nested").click()
+    assert form.button("Notebook").is_disabled()
+
+
+def test_crossed_groups_are_not_sampled_but_taken_along(form, tmp_path):
+    form.paste(DRUGS)
+    form.button(SAME).click()
+    assert "3 (plate), 2 (drug)" in form.told("checked")
+    assert "too sure of the mean" in form.told("checked")
+    link = form.page.locator("#yours-checked a").get_attribute("href")
+    assert link == "../../lessons/12-slopes-and-crossed.html#groups-that-cross"
+    assert form.button("Sample").is_disabled()
+    assert "not sampled in this page: take the notebook" in form.told("status")
+    for label in ("with weight", "Spread of groups"):
+        assert form.field(label).is_hidden()
+    assert form.page.get_by_label("tree_marginal, all nodes").is_hidden()
+    form.set(**{"τ: scale of the half-normal": 0})
+    assert "The prior of τ needs a scale above 0." in form.told("status")
+    assert form.button("Notebook and table (.zip)").is_disabled()
+    form.set(**{"τ: scale of the half-normal": 2.5})
+    with zipfile.ZipFile(form.take("Notebook and table (.zip)", tmp_path)) as archive:
+        notebook = archive.read("analysis.ipynb").decode()
+        assert archive.read("data.csv").decode() == DRUGS
+    assert "crossed=['plate', 'drug'], values='y'" in notebook
+    assert "[2.5] * data" in notebook
+    form.field(WHAT).select_option("student_t")
+    assert "brms, in R, and bambi, in Python" in form.told("checked")
+    assert form.button("Notebook").is_disabled()
+    form.paste(SMALL)
+    assert form.button("Draws and notebook (.zip)").is_disabled()
+    assert form.button("Notebook").is_enabled()
+    assert form.field("Spread of groups").is_visible()
 
 
 MARKUP = "<img src=x onerror=alert(1)>"
@@ -277,6 +327,7 @@ def test_without_programs_the_page_says_so(opened):
 def test_a_table_is_sampled_and_its_draws_are_handed_over(samples, tmp_path):
     df = helpers.simulate([6, 5, 4], theta=100, tau=3, sigma=1, seed=1, levels=["school", "class"])
     samples.paste(df.select("school", "class", "y").write_csv())
+    samples.button(DIFFERENT).click()  # classes of every school are numbered alike
     assert samples.sample(draws=400, warmup=400).startswith("Done: 1,600 draws")
     assert "120 measurements" in samples.told("results")
     with zipfile.ZipFile(samples.take("Draws and notebook (.zip)", tmp_path)) as archive:

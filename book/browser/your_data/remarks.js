@@ -75,8 +75,8 @@
     const label = labels.find((one) => under.get(one) > 1);
     const where = everywhere ? `every “${above}”` : `more than one “${above}”`;
     const text =
-      `The same labels of “${level}” stand under ${where}. If ${named(label)} is the same thing in all of them, ` +
-      `“${level}” is crossed with the levels above, and this nested model does not describe that.`;
+      `The same labels of “${level}” stand under ${where}. Is ${named(label)} the same thing in all of them, or are ` +
+      "they different things that share a name?";
     return [remark("crossed", level, [label], text)];
   }
 

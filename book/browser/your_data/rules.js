@@ -51,13 +51,13 @@
     return { N, sizes, parents, labels, leaf, y, size };
   };
 
-  function readPrior({ theta, tau, sigma }, taus, isCount) {
+  course.readPrior = ({ theta, tau, sigma }, taus, isCount) => {
     if (!(theta.every(Number.isFinite) && theta[1] > 0)) refuse("The prior of θ needs a mean, and an sd above 0.");
     for (const [symbol, scale] of Object.entries(isCount ? { τ: tau } : { τ: tau, σ: sigma })) {
       if (!(Number.isFinite(scale) && scale > 0)) refuse(`The prior of ${symbol} needs a scale above 0.`);
     }
     return { prior_theta: theta, prior_tau: Array(taus).fill(tau), prior_sigma: isCount ? 1 : sigma };
-  }
+  };
 
   function writeWeights(weight, sizes) {
     if (!(weight >= 0 && weight <= 1)) refuse("The weight is a number from 0 to 1.");
@@ -139,7 +139,7 @@
       weight: writeWeights(weight, sizes),
       shared_tau: Number(sharedTau),
       write_nodes: Number(writeNodes),
-      ...readPrior(prior, sharedTau ? 1 : K, isCount),
+      ...course.readPrior(prior, sharedTau ? 1 : K, isCount),
     };
   };
 })();

@@ -74,7 +74,10 @@ course.settings = (() => {
   function show(current) {
     const likelihood = current?.likelihood ?? "normal";
     const { size, unit } = course.likelihoods[likelihood];
-    at("programs").hidden = likelihood !== "normal";
+    const isCrossed = Boolean(current?.crossing);
+    at("programs").hidden = likelihood !== "normal" || isCrossed;
+    at("crossed").hidden = !isCrossed;
+    for (const id of ["weight", "shared"]) at(id).closest("p").hidden = isCrossed;
     at("family").hidden = likelihood === "normal";
     at("weight").disabled = program(likelihood) === "tree_marginal";
     at("priors").textContent = `Priors, ${unit}`;
@@ -93,8 +96,8 @@ course.settings = (() => {
     const nodes = current.tree.sizes.reduce((sum, size) => sum + size, 0);
     const numbers = nodes * draws * chains;
     const { likelihood } = current;
-    const own = program(likelihood);
-    const isTree = own !== "tree_marginal";
+    const own = current.crossing ? "crossed" : program(likelihood);
+    const isTree = own === "tree" || own === "tree_family";
     const moved = isTree ? numbers : 0;
     if (moved > 2 * MOST_NUMBERS) {
       const instead = likelihood === "normal" ? "choose tree_marginal, or ask" : "ask";
@@ -113,7 +116,8 @@ course.settings = (() => {
       weight: isTree ? number("weight") : 0,
       writeNodes: numbers + moved <= MOST_NUMBERS,
     };
-    const data = course.treeData(current.tree, options);
+    const factors = current.crossing?.factors.length;
+    const data = factors ? course.readPrior(prior, factors, false) : course.treeData(current.tree, options);
     return { ...current, data, program: own, options, settings, reserved };
   }
 

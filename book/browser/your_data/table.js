@@ -2,6 +2,7 @@
 
 course.tableForm = (() => {
   const SHOWN = 4; // rows of the table as it is read
+  const LESSON_12 = "../../lessons/12-slopes-and-crossed.html#groups-that-cross";
   const { count, element, plural } = course;
   const { at, say, options } = course.page;
 
@@ -43,14 +44,24 @@ course.tableForm = (() => {
   // What follows from the columns that are chosen, and from answers about them.
   function settle() {
     const { missing } = example;
-    const chosen = grid?.names
+    const taken = grid?.names
       ? course.takeColumns(grid, { levels, value, size, likelihood, answers, missing })
       : null;
+    const chosen = taken?.table ? look(taken) : taken;
     const asks = chosen?.ask ? [...asked, chosen.ask] : asked;
     showRead(chosen);
     showAsks(asks);
     showColumns();
     changed(check(chosen, asks));
+  }
+
+  // The table with its tree, what is to be said of them, and whether groups are crossed
+  function look({ table, did, percent }) {
+    const tree = course.stanData(table);
+    const trials = course.trialsOf(grid, value);
+    const remarks = course.remarks(table, tree, { missing: example.missing, percent, likelihood, trials });
+    const { ask, did: answered, model } = course.crossing(table, tree, remarks, answers);
+    return { table, did: [...did, ...answered], tree, remarks, ask, model };
   }
 
   // Guess which column is measured; what was chosen stays chosen as long as the columns are the same.  Gives questions.
@@ -201,8 +212,10 @@ course.tableForm = (() => {
     return null;
   }
 
-  // Why nothing can be sampled from a tree, in a sentence; else empty
-  function whyNot(tree) {
+  // Why the page does not go on with a tree, in a sentence; else empty
+  function whyNot({ tree, ask, model }) {
+    if (ask) return "Answer the question above first.";
+    if (model) return likelihood === "normal" ? "" : course.crossedBeyond(likelihood);
     try {
       const { prior } = example;
       course.treeData(tree, { prior, sharedTau: true, weight: 0, writeNodes: false, likelihood, nu: 4 });
@@ -212,28 +225,41 @@ course.tableForm = (() => {
     }
   }
 
-  function checkTree({ table, did, percent }) {
-    const tree = course.stanData(table);
-    const wrong = whyNot(tree);
-    const trials = course.trialsOf(grid, value);
-    const remarks = course.remarks(table, tree, { missing: example.missing, percent, likelihood, trials });
+  // What is said of a tree: words, and perhaps a link among them
+  function describe(chosen) {
+    const { table, tree, model } = chosen;
+    const picture = course.pictures.drawTree(tree, levels);
+    if (model) {
+      const [before, after] = course.crossedWords(model, table.rows);
+      return [before, element("a", { href: LESSON_12 }, "Lesson 12"), [after, ...asides(chosen)].join(" ")];
+    }
     const parts = levels.map((level, k) => `${count(tree.sizes[k])} (${level})`);
     const what = course.likelihoods[likelihood].size ? "count" : "measurement";
     const groups = `${plural(tree.N, what)}; groups of each level: ${parts.join(", ")}.`;
-    const told = wrong || [groups, ...asides(tree), course.pictures.drawTree(tree, levels)].join(" ").trim();
-    say("checked", told, wrong !== "");
-    const items = remarks.map(({ text, fix }) => item(text, ...(fix ? [button(fix.label, () => mend(fix))] : [])));
+    return [[groups, ...asides(chosen), picture].join(" ").trim()];
+  }
+
+  function checkTree(chosen) {
+    const { table, did, tree, remarks, model } = chosen;
+    const words = describe(chosen);
+    const wrong = whyNot(chosen);
+    say("checked", wrong, wrong !== "");
+    if (!wrong) at("checked").append(...words);
+    const others = remarks.filter(({ rule }) => rule !== "crossed"); // which is asked
+    const items = others.map(({ text, fix }) => item(text, ...(fix ? [button(fix.label, () => mend(fix))] : [])));
     if (items.length) at("checked").append(element("ul", { className: "yours-remarks" }, ...items));
     if (wrong) return null;
     const said = [...grid.did, ...did].map(({ text }) => text);
     const own = table.columns[levels.length + 1]?.name ?? null; // of trials it may be made up
     const remarked = remarks.some(course.isTold);
-    return { table, tree, did: said, remarked, given, levels: levels.slice(), value, likelihood, size: own };
+    const kind = { value, likelihood, size: own, crossing: model };
+    return { table, tree, did: said, remarked, given, levels: levels.slice(), ...kind };
   }
 
-  function asides(tree) {
+  function asides({ tree, model }) {
     const unused = grid.names.filter((name) => ![...levels, value, size].includes(name));
     const found = unused.length ? [`Not used: ${unused.join(", ")}.`] : [];
+    if (model) return found;
     if (tree.sizes.at(-1) === 1) {
       found.push("There is one group only: of τ the data say nothing, and its prior comes out.");
     } else if (tree.N === tree.sizes.at(-1) && !course.likelihoods[likelihood].size) {

@@ -71,15 +71,17 @@ output
 
 data.csv        your table as the page reads it, with the columns that were chosen
 as-given.csv    your table as you gave it
-draws-1.csv ... the draws of each chain, in the CSV format of Stan; in Python:
+`;
+  const WITH_DRAWS = `draws-1.csv ... the draws of each chain, in the CSV format of Stan; in Python:
                 cmdstanpy.from_csv(["draws-1.csv", "draws-2.csv", "draws-3.csv", "draws-4.csv"])
 analysis.ipynb  repeats the analysis natively, and compares
 `;
+  const WITHOUT = "analysis.ipynb  samples the model of crossed groups, with the module helpers of the course\n";
 
-  // Everything in one .zip, as parts.  `job` is what was sampled, `result` what course.sample gave.
-  course.takeaway = async (job, result) => {
+  // Everything in one .zip, as parts.  `job` is what was sampled, `result` what course.sample gave, if the page sampled.
+  course.takeaway = async (job, result = { chains: [] }) => {
     const files = [
-      { name: "README.txt", parts: [bytes(README)] },
+      { name: "README.txt", parts: [bytes(README + (result.chains.length ? WITH_DRAWS : WITHOUT))] },
       { name: "data.csv", parts: [bytes(course.toCsv(job.table))] },
       { name: "as-given.csv", parts: [bytes(job.given)] },
       { name: "analysis.ipynb", parts: [bytes(course.notebook(job))] },

@@ -25,16 +25,19 @@
     }
     const able = course.programs.includes(settings.program(current?.likelihood));
     const inOrder = current !== null && problem === "";
-    at("sample").disabled = !able || !inOrder || running !== null;
+    const isCrossed = Boolean(current?.crossing); // and taken along without draws
+    at("sample").disabled = !able || !inOrder || isCrossed || running !== null;
     at("clean").disabled = !current;
     at("notebook").disabled = !inOrder;
     at("stop").disabled = running === null;
-    at("download").disabled = sampled === null || running !== null;
+    at("download").disabled = (isCrossed ? !inOrder : sampled === null) || running !== null;
+    at("download").textContent = isCrossed ? "Notebook and table (.zip)" : "Draws and notebook (.zip)";
     if (running) return;
     const missing =
       "This book was made without the programs that sample: take the notebook, and sample on your machine.";
     const before = sampled ? "What is shown below was sampled before this change." : "";
-    say("status", problem || (able ? before : missing), problem !== "");
+    const instead = isCrossed ? `Groups that cross are not sampled in this page: take the notebook. ${before}` : "";
+    say("status", problem || instead || (able ? before : missing), problem !== "");
   }
 
   // ---- sampling ----
@@ -119,11 +122,12 @@
 
   async function takeAll() {
     at("download").disabled = true;
-    say("status", "Writing the draws …");
-    const parts = await course.takeaway(sampled.job, sampled.result);
+    const isCrossed = Boolean(current?.crossing);
+    if (!isCrossed) say("status", "Writing the draws …");
+    const parts = await (isCrossed ? course.takeaway(asked()) : course.takeaway(sampled.job, sampled.result));
     refresh();
-    const told =
-      "your-data.zip holds the table, as you gave it and as it was read, the draws of each chain, and the notebook.";
+    const draws = isCrossed ? "" : ", the draws of each chain";
+    const told = `your-data.zip holds the table, as you gave it and as it was read${draws}, and the notebook.`;
     save("your-data.zip", parts, "application/zip", told);
   }
 
