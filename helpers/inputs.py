@@ -63,10 +63,8 @@ def did_you_mean(name, known: Iterable) -> str:
 
 def as_list(x) -> list | None:
     """List what a sequence holds; None if it is none. A set has no order, and text is one thing."""
-    if isinstance(x, str | bytes | set | frozenset):
-        return None
     try:
-        return list(x)
+        return None if isinstance(x, str | bytes | set | frozenset) else list(x)
     except (TypeError, ValueError):
         return None
 
@@ -151,7 +149,7 @@ def check_frame(df, levels: list[str], values: list[str]) -> None:
             near, there = did_you_mean(name, df.columns), ", ".join(map(repr, df.columns)) or "none"
             raise ValueError(f"no column {name!r}{near}; the frame has {there}")
         if names.count(name) > 1:
-            raise ValueError(f"column {name!r} is named twice: name it once, as a level or as a value")
+            raise ValueError(f"column {name!r} is named twice: name it once, in one argument")
         if name in [f"{level}_stan" for level in levels]:
             raise ValueError(f"column {name!r} is where node numbers go: rename it with df.rename")
     if df.is_empty():
@@ -177,7 +175,7 @@ def as_numbers(column: pl.Series) -> pl.Series:
     name, dtype = column.name, column.dtype
     whole = dtype.is_integer() or dtype == pl.Boolean
     if not (whole or dtype.is_numeric() or dtype in (pl.String, pl.Null)):
-        raise ValueError(f"value column {name!r} is {dtype} from row 0 on: give numbers, e.g. pl.Float64")
+        raise ValueError(f"column {name!r} is {dtype} from row 0 on: give numbers, e.g. pl.Float64")
     text = dtype == pl.String
     plain = column.str.strip_chars() if text else column
     numbers = plain.cast(pl.Int64 if whole else pl.Float64, strict=False)
@@ -187,12 +185,12 @@ def as_numbers(column: pl.Series) -> pl.Series:
         row = bad.arg_max() or 0
         entry = "null" if column[row] is None else repr(column[row])
         remedy = _remedy(column, row, bad.any())
-        raise ValueError(f"value column {name!r} is {entry} in row {row}: {remedy}")
+        raise ValueError(f"column {name!r} is {entry} in row {row}: {remedy}")
     return numbers
 
 
 def _remedy(column: pl.Series, row: int, bad: bool) -> str:
-    """Say what to do about a column of values whose entry in a row is the first that is no number."""
+    """Say what to do about a column of numbers whose entry in a row is the first that is no number."""
     name, entry = repr(column.name), column[row]
     if column.dtype != pl.String:
         return f"drop such rows with df = df.filter(pl.col({name}).is_finite())"
@@ -255,6 +253,11 @@ def _check_items(data, values, sigma) -> None:
         raise TypeError(f"data is {describe_type(data)}: give the dictionary of helpers.stan_data")
     if not isinstance(values, str):
         raise ValueError(f"values is {short_repr(values)}: give the name of one item of the data, as text")
+    lines = is_whole(data.get("P"), 1) and "X" in data and values != "X"
+    if lines or ("J_1" not in data and {"F", "index"} <= data.keys()):
+        what = "predictors" if lines else "crossed groups"
+        own = "give stan_data none, or use helpers.exact_slopes or helpers.exact_crossed"
+        raise ValueError(f"the data have {what}, which this model does not use: {own}")
     for name in ("J_1", "index_1", values):
         if name not in data:
             near, there = did_you_mean(name, data) if name == values else "", ", ".join(map(str, data))
@@ -262,10 +265,8 @@ def _check_items(data, values, sigma) -> None:
             remedy = own if name == values else "see helpers.stan_data"
             raise ValueError(f"no {name!r}{near} in the data, which has {there}: {remedy}")
     if sigma is None and "sigma" in data and values != "sigma":
-        raise ValueError(
-            "'sigma' of the data would not be used: if it holds known errors, helpers.exact_posterior takes "
-            "them as sigma=data['sigma']; if not, leave it out of the data"
-        )
+        known = "if it holds known errors, helpers.exact_posterior takes them as sigma=data['sigma']"
+        raise ValueError(f"'sigma' of the data would not be used: {known}; if not, leave it out of the data")
 
 
 def _parents(given, k: int, size: int, children: int) -> np.ndarray:

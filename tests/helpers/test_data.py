@@ -202,7 +202,7 @@ def test_missing_labels_are_refused_and_located(labels, message):
 )
 def test_values_that_are_no_finite_numbers_are_refused(values, message):
     df = pl.DataFrame({"g": [3, 2, 1], "x": [1.0] * 3, "y": values})
-    refused(f"value column 'y' is {message}", df, "g", ["x", "y"])
+    refused(f"column 'y' is {message}", df, "g", ["x", "y"])
 
 
 def test_the_remedy_for_missing_values_works():

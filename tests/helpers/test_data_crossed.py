@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import helpers
 from helpers import stan_data
 
 fixed = settings(derandomize=True, deadline=None, max_examples=60, database=None)
@@ -182,3 +183,36 @@ def test_values_may_not_have_names_of_the_crossed_dictionary():
     for name in ("J_1", "index_1", "u", "prior_y"):
         data, _ = stan_data(PLATES.rename({"y": name}), "day", name, crossed="drug")
         assert data[name].tolist() == [2, 4, 5, 1, 3, 6]
+
+
+# --- models of a tree, which would leave predictors and crossed groups unused ------------------------------
+
+TREE, _ = stan_data(PLATES, "day", "y")
+TREE_DRAWS = helpers.exact_posterior(TREE, {"theta": (3, 3), "tau": 2, "sigma": 2}).draws(20, seed=1)
+OTHERS = {
+    "predictors": stan_data(PLATES, "day", "y", predictors="batch", remark=False)[0],
+    "crossed groups": stan_data(PLATES, values="y", crossed=["day", "drug"])[0],
+}
+
+
+@pytest.mark.parametrize("what", OTHERS)
+@pytest.mark.parametrize(
+    "helper",
+    [
+        helpers.tree_data,
+        helpers.exact_posterior,
+        helpers.exact_loo,
+        lambda data: helpers.replicate(TREE_DRAWS, data, seed=1),
+    ],
+    ids=["tree_data", "exact_posterior", "exact_loo", "replicate"],
+)
+def test_a_tree_refuses_predictors_and_crossed_groups(helper, what):
+    message = f"the data have {what}, which this model does not use: give stan_data none, or use helpers."
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}exact_"):
+        helper(OTHERS[what])
+
+
+def test_a_measurement_called_x_beside_an_item_p_is_read():
+    data, prior = TREE | {"P": 3, "X": TREE["y"] + 1}, {"theta": (4, 3), "tau": 2, "sigma": 2}
+    shifted = helpers.tree_data(data, prior, values="X")["y_mean"]
+    np.testing.assert_allclose(shifted, helpers.tree_data(TREE, prior)["y_mean"] + 1)

@@ -95,7 +95,7 @@ def test_columns_of_every_type_are_read_right_or_refused(kind):
         assert labelled["x_stan"].to_list() == nodes
         helpers.draw_tree(df, ["k", "x"])
     if numbers is None:
-        assert refused(helpers.stan_data, df, "k", "x").startswith("value column 'x' is ")
+        assert refused(helpers.stan_data, df, "k", "x").startswith("column 'x' is ")
     else:
         assert helpers.stan_data(df, "k", "x")[0]["x"].tolist() == numbers
 
@@ -262,7 +262,11 @@ def reader():
     df = helpers.measurements()
     data, _ = helpers.stan_data(df, ["day", "batch", "colony"], "y")
     exact = helpers.exact_posterior(data)
+    prior = {"prior_theta": [10, 3], "prior_beta": [[0, 2]], "prior_tau": [5, 5], "prior_sigma": 5}
+    lines, _ = helpers.stan_data(df, "day", "y", predictors="batch", remark=False)
+    crosses, _ = helpers.stan_data(df, values="y", crossed=["day", "batch"])
     here = {"df": df, "data": data, "exact": exact, "samples": exact.draws(100, seed=1), "pl": pl}
+    here |= {"lines": lines | prior | {"prior_rho": 2}, "crosses": crosses | prior | {"prior_beta": []}}
     return here | {name: getattr(helpers, name) for name in helpers.__all__}
 
 

@@ -151,8 +151,8 @@ def refused(message, df=PLANTS, values="y", **options):
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
-        ([1, None, 3, 4], "value column 'x' is null in row 1: drop such rows with df = df.filter"),
-        ([1.0, 2.0, float("inf"), 4.0], "value column 'x' is inf in row 2: drop such rows"),
+        ([1, None, 3, 4], "column 'x' is null in row 1: drop such rows with df = df.filter"),
+        ([1.0, 2.0, float("inf"), 4.0], "column 'x' is inf in row 2: drop such rows"),
         (["a", "b", None, "a"], "column 'x' is null in row 2: name its group, or drop such rows with"),
         ([True, None, False, True], "column 'x' is null in row 1: name its group, or drop such rows with"),
         ([4.5] * 4, "column 'x' is 4.5 in all rows, so there is nothing to compare: leave it out"),
@@ -163,9 +163,9 @@ def refused(message, df=PLANTS, values="y", **options):
             "column 'x' has 3 labels ('a', 'b', 'c'), and a predictor can have two: name a column of",
         ),
         ([*"dabc"], "column 'x' has 4 labels ('a', 'b', 'c', 'd'), and"),
-        (["1.5", "2", "3", "<4"], "value column 'x' is '<4' in row 3: this is a limit"),
-        (["1.5", "2", "3", "NA"], "value column 'x' is 'NA' in row 3: read the table with null_values='NA'"),
-        ([[1]] * 4, "value column 'x' is List(Int64) from row 0 on: give numbers"),
+        (["1.5", "2", "3", "<4"], "column 'x' is '<4' in row 3: this is a limit"),
+        (["1.5", "2", "3", "NA"], "column 'x' is 'NA' in row 3: read the table with null_values='NA'"),
+        ([[1]] * 4, "column 'x' is List(Int64) from row 0 on: give numbers"),
         ([1.0, -1e101, 0.0, 0.0], "column 'x' is -1e+101 in row 1: use another unit of measurement"),
         ([0.0, 0.0, 1e-101, 0.0], "column 'x' is 1e-101 in row 2: use another unit of measurement"),
     ],

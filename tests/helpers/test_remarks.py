@@ -152,7 +152,7 @@ def test_the_remedies_for_spaces_after_commas_work_when_pasted():
     df = pl.read_csv(io.StringIO("site, plot, y\nnorth, a, 11.5\nnorth, b, 9.25\nsouth, c, 10\n"))
     for message in [
         "no column 'plot', only with spaces around: ",
-        "value column 'y' is ' 11.5' in row 0: ",
+        "column 'y' is ' 11.5' in row 0: ",
     ]:
         said = refusal(df, ["site", "plot"])
         assert said.startswith(message)
