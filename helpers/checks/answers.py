@@ -91,7 +91,9 @@ def optional(answer: Mapping, name: str) -> Any:
     return {_name(key): item for key, item in answer.items()}.get(_name(name))
 
 
-GREEK = str.maketrans({"θ": "theta", "τ": "tau", "σ": "sigma", "λ": "lambda", "μ": "mu", "β": "beta", "ρ": "rho"})
+GREEK = str.maketrans(
+    {"θ": "theta", "τ": "tau", "σ": "sigma", "λ": "lambda", "μ": "mu", "β": "beta", "ρ": "rho"}
+)
 
 
 def _name(key: Any) -> Any:

@@ -1,6 +1,6 @@
-"""Between the points of the rule: the substitution t, sinc interpolation and its integral."""
+"""Grids and what lies between their points: the substitution t, sinc interpolation and its integral."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from scipy.optimize import elementwise
@@ -11,6 +11,11 @@ def chunks(points: int, cost: int) -> Iterator[slice]:
     """Cut a number of points into slices for which arrays of `cost` numbers a point stay in the cache."""
     size = max(1, 200_000 // cost)
     return (slice(start, min(start + size, points)) for start in range(0, points, size))
+
+
+def all_points(axes: Sequence[np.ndarray]) -> np.ndarray:
+    """All points of a grid, shape (d, G), from its d axes."""
+    return np.reshape(np.meshgrid(*axes, indexing="ij"), (len(axes), -1))
 
 
 def to_t(ratio: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from scipy.ndimage import binary_dilation, maximum_filter
 from scipy.optimize import minimize
 from scipy.special import logsumexp
 
-from helpers.exact.interpolation import chunks, invert, to_t
+from helpers.exact.interpolation import all_points, chunks, invert, to_t
 
 _NEGLIGIBLE = 38.0  # below the log density's peak, where the integral and its moments end: e^-38 = 3e-17
 _PEAK = 0.5671432904097838  # where t = exp(-t), so x = c
@@ -69,6 +69,7 @@ class Rule:
 
     _roughly = 30.0  # in place of _NEGLIGIBLE, where points are expensive: e^-30 = 1e-13
     _block = 4  # points along each axis that are computed, or left out, together
+    _finer = 1.5  # what `refine` divides steps by
     _strides = (2, 4)  # of the rules that the rule is compared with
 
     def __init__(self, log_density: Callable, guess: np.ndarray, cost: int, longer: float = 1.0, modes=None):
@@ -87,8 +88,8 @@ class Rule:
         self._fill()
 
     def refine(self, axes: np.ndarray) -> bool:
-        """Divide the steps along some axes (d truths) by 1.5; False if that would take too many points."""
-        factor = np.where(axes, 1.5, 1.0)
+        """Shorten the steps along some axes (d truths); False if that would take too many points."""
+        factor = np.where(axes, self._finer, 1.0)
         points = self.x.shape[1] * factor.prod()
         if max(points * self._cost, points * 100) > WORK:
             return False
@@ -168,7 +169,7 @@ class Rule:
         """Density of one variable at x ≥ 0, the others integrated out."""
         x = max(x, 1e-12 * self.centre[axis])  # at 0 itself there is no logarithm
         t = to_t(np.array([x / self.centre[axis]]))
-        log_f = self._log_f(_grid([t if k == axis else points for k, points in enumerate(self.axes)]))
+        log_f = self._log_f(all_points([t if k == axis else points for k, points in enumerate(self.axes)]))
         log_p = logsumexp(log_f) + np.log(np.delete(self._steps, axis)).sum() - self.log_integral
         return float(np.exp(log_p - np.log(x) - np.log1p(np.exp(-t[0]))))
 
@@ -191,7 +192,7 @@ class Rule:
             return self._evaluate(np.exp(u)) + u.sum(axis=0)
 
         offsets = np.arange(-12, 13, 2 if self._d < 3 else 4)
-        grid = guess[:, None] + _grid([offsets] * self._d)
+        grid = guess[:, None] + all_points([offsets] * self._d)
         value = log_f(grid)
         peaks = value.reshape([len(offsets)] * self._d)
         peaks = np.flatnonzero(peaks == maximum_filter(peaks, 3))
@@ -218,7 +219,7 @@ class Rule:
                 _PEAK + step * np.arange(low, high + 1)
                 for step, (low, high) in zip(coarse, ends, strict=True)
             ]
-            grid = _grid(axes)
+            grid = all_points(axes)
             log_f = self._log_f(grid)
             top = max(top, log_f.max())
             log_m = (log_f + _log_moment(grid)).reshape([len(t) for t in axes])
@@ -264,7 +265,7 @@ class Rule:
     def _log_f_where_it_counts(self, axes: Sequence[np.ndarray]) -> np.ndarray:
         """Log density of t on a grid, an axis for every variable; -∞ in blocks that are negligible."""
         block = [np.unique([*range(0, len(t), self._block), len(t) - 1]) for t in axes]
-        grid = _grid([t[i] for t, i in zip(axes, block, strict=True)])
+        grid = all_points([t[i] for t, i in zip(axes, block, strict=True)])
         corners = self._log_f(grid)
         counts = corners + _log_moment(grid) > corners.max() - self._depth - 10
         counts = counts.reshape([len(i) for i in block])
@@ -296,8 +297,3 @@ class Rule:
 def _log_moment(t: np.ndarray) -> np.ndarray:
     """Logarithm of (x / c)^2 at points (d, G), for the largest x; less 12, as moments may end at 5e-12."""
     return np.maximum(2 * (t - np.exp(-t)).max(axis=0) - 12, 0)
-
-
-def _grid(axes: Sequence[np.ndarray]) -> np.ndarray:
-    """All points of a grid, shape (d, G)."""
-    return np.reshape(np.meshgrid(*axes, indexing="ij"), (len(axes), -1))

@@ -21,10 +21,16 @@ class Linear:
         For each factor the group of every measurement, from 0.
     sizes : list of int
         Groups of each factor.
+    largest
+        Largest measurement, before this.
     shift : array, shape (1 + P,)
         Intercept and slopes that were taken from the measurements.
-    before, sds : arrays, shape (1 + P,)
-        Mean, less `shift`, and standard deviation of the priors of θ and β.
+    W : array, shape (N, 1 + P)
+        What multiplies coefficients f that are independent before the data, with sd 1; θ and β are
+        ``shift + turn @ f``. Only the first column is far from 0, so that no digit is lost.
+    turn : array, shape (1 + P, 1 + P)
+    before : array, shape (1 + P,)
+        Means of f before the data.
     taus, rho, sigma
         Scales of half-normals; η of the LKJ prior.
     """
@@ -33,9 +39,11 @@ class Linear:
     X: np.ndarray
     groups: list[np.ndarray]
     sizes: list[int]
+    largest: float
     shift: np.ndarray
+    W: np.ndarray
+    turn: np.ndarray
     before: np.ndarray
-    sds: np.ndarray
     taus: np.ndarray
     rho: float
     sigma: float
@@ -78,7 +86,8 @@ def read_crossed(data: Mapping) -> Linear:
     groups = [
         _groups(f"index[{f}]", row, size) for f, (row, size) in enumerate(zip(index, sizes, strict=True), 1)
     ]
-    X = _numbers(data, "X", (None, None)) if np.size(data.get("X", [])) else np.empty((len(groups[0]), 0))
+    some = as_floats(data.get("X", []), "'X'").size
+    X = _numbers(data, "X", (None, None)) if some else np.empty((len(groups[0]), 0))
     return _read(data, X, groups, [int(size) for size in sizes], len(sizes), 1.0)
 
 
@@ -99,14 +108,21 @@ def _read(data: Mapping, X: np.ndarray, groups: list, sizes: list[int], taus: in
         name = "prior_beta" if bad.argmax() else "prior_theta"
         raise ValueError(f"{name!r} has the sd {before[bad.argmax(), 1]:g}: give a mean, and an sd above 0")
     shift = np.linalg.lstsq(W, y, rcond=None)[0]
+    # intercept and slopes of predictors about their mean, per sd of them, are `own` f, with a triangle for it
+    centre, scale = X.mean(axis=0), np.where(np.ptp(X, axis=0) > 0, np.std(X, axis=0), 1)
+    to_own = np.diag([1, *scale])
+    to_own[0, 1:] = centre
+    Q, R = np.linalg.qr((to_own * before[:, 1]).T)
     return Linear(
         y - W @ shift,
         X,
         groups,
         sizes,
+        float(np.abs(y).max()),
         shift,
-        before[:, 0] - shift,
-        before[:, 1],
+        np.column_stack([np.ones(N), (X - centre) / scale]) @ R.T,
+        before[:, 1, None] * Q,
+        Q.T @ ((before[:, 0] - shift) / before[:, 1]),
         _numbers(data, "prior_tau", (taus,), 0),
         rho,
         float(_numbers(data, "prior_sigma", (), 0)),
@@ -145,6 +161,10 @@ def _groups(name: str, given, size) -> np.ndarray:
     if not is_whole(size, 1):
         raise ValueError(f"{name!r} has {short_repr(size)} groups: give a whole number, 1 or more")
     index = as_floats(given, repr(name))
+    if size > index.size:
+        raise ValueError(
+            f"{name!r} has {short_repr(size)} groups and {index.size} measurements: give one to each"
+        )
     bad = ~((index >= 1) & (index <= size) & (index == np.floor(index)))
     if index.ndim != 1 or bad.any():
         what = (

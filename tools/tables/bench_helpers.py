@@ -93,6 +93,32 @@ def exact_posteriors() -> None:
     print(f"10⁶: time(exact_posterior) / time(stan_data): {took['10⁶'] / beside:.0f}")
 
 
+def lines_and_crossed_groups() -> None:
+    """Print what `exact_slopes` and `exact_crossed` cost, over the exact posterior of 47 measurements."""
+    tree, _ = helpers.stan_data(helpers.measurements(), LEVELS, "y")
+    once = seconds(helpers.exact_posterior, tree)
+    rng, folds = np.random.default_rng(1), 4  # as many groups
+    took = {}
+    for J in (18, 18 * folds):
+        x, group = np.tile(np.arange(10.0), J), np.repeat(np.arange(J), 10)
+        y = 250 + rng.normal(0, 25, J)[group] + rng.normal(10, 6, J)[group] * x + rng.normal(0, 25, 10 * J)
+        data = {"J_1": J, "index_1": group + 1, "X": x[:, None], "y": y, "prior_theta": [250, 100]}
+        data |= {"prior_beta": [[0, 20]], "prior_tau": [100, 20], "prior_rho": 2, "prior_sigma": 50}
+        took["slopes", J] = seconds(helpers.exact_slopes, data, repeats=3)
+    for J in (24, 24 * folds):
+        index = np.array([np.repeat(np.arange(J), 6), np.tile(np.arange(6), J)])
+        y = 23 + rng.normal(0, 0.8, J)[index[0]] + rng.normal(0, 2, 6)[index[1]] + rng.normal(0, 0.5, 6 * J)
+        data = {"J": [J, 6], "index": index + 1, "y": y, "prior_theta": [23, 5], "prior_beta": []}
+        data |= {"prior_tau": [5, 5], "prior_sigma": 2}
+        took["crossed", J] = seconds(helpers.exact_crossed, data, repeats=3)
+    for (model, J), time_taken in took.items():
+        ratio = f"{time_taken / once:4.0f} times 47 measurements"
+        print(f"exact_{model}, {J:2} groups: {time_taken:6.3f} s, {ratio}")
+    for model, J in (("slopes", 18), ("crossed", 24)):
+        grown = took[model, folds * J] / took[model, J]
+        print(f"exact_{model}, time({folds} times as many groups) / time: {grown:.1f}")
+
+
 def leaving_out() -> None:
     """Print what leaving out costs, over one exact posterior of the same model and data."""
     data, _ = helpers.stan_data(helpers.measurements(), LEVELS, "y")
@@ -115,4 +141,5 @@ if __name__ == "__main__":
     imports()
     dictionaries()
     exact_posteriors()
+    lines_and_crossed_groups()
     leaving_out()
