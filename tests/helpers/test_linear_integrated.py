@@ -5,7 +5,6 @@ import pytest
 from dense import tree
 from linear_by_force import SMALL, agrees_with_brute_force, largest_difference
 from linear_tables import SLEEP, crossing, penicillin, sleepstudy
-from scipy.integrate import quad
 from scipy.optimize import minimize
 
 from helpers import exact_crossed, exact_posterior, exact_slopes
@@ -74,16 +73,15 @@ def test_density_distribution_and_quantiles_belong_together(sleep, name):
     step = 1e-3 * sleep.sd(name)
     slope = (sleep.cdf(name, x + step) - sleep.cdf(name, x - step)) / (2 * step)
     assert sleep.density(name, x) == pytest.approx(slope, rel=1e-4)
-    area, _ = quad(lambda at: sleep.density(name, at), x[1], x[3], epsabs=1e-6)
-    assert area == pytest.approx(0.8, abs=1e-5)
 
 
 def test_all_of_the_correlation_lies_between_its_two_ends(sleep):
     assert sleep.cdf("rho", [-2, -1, 1, 2]).tolist() == [0, 0, 1, 1]
     assert sleep.density("rho", [-1.0, 1.0, 3.0]).tolist() == [0, 0, 0]
-    z, weight = np.polynomial.legendre.leggauss(40)
-    assert sleep.density("rho", z) @ weight == pytest.approx(1, abs=1e-6)
-    assert z * sleep.density("rho", z) @ weight == pytest.approx(sleep.mean("rho"), abs=1e-6)
+    z, weight = np.polynomial.legendre.leggauss(24)
+    weight *= sleep.density("rho", z)
+    assert weight.sum() == pytest.approx(1, abs=1e-6)
+    assert z @ weight == pytest.approx(sleep.mean("rho"), abs=1e-6)
 
 
 # --- lme4 -------------------------------------------------------------------------------------------------

@@ -57,5 +57,6 @@ def marks(run, post) -> pl.DataFrame:
         if name in below:
             share = (values < below[name]).astype(float)
             rows.append((f"P({name} < {below[name]:.2g})", share, post.cdf(name, below[name])))
-    found = [(what, (values.mean() - right) / float(mcse(values))) for what, values, right in rows]
+    with np.errstate(divide="ignore"):  # where no draw of a faulty program is on the other side
+        found = [(what, (values.mean() - right) / np.float64(mcse(values))) for what, values, right in rows]
     return pl.DataFrame(found, schema=["quantity", "error_in_mcse"], orient="row")
