@@ -7,6 +7,7 @@ import numpy as np
 from helpers.exact.answers import Answers
 from helpers.exact.correlation import from_rho, to_rho
 from helpers.exact.linear_spreads import CrossedSpreads, LinearSpreads, SlopeSpreads
+from helpers.exact.questions import as_plain
 from helpers.exact.read_linear import read_crossed, read_slopes
 from helpers.inputs import is_number, short_repr
 
@@ -122,7 +123,10 @@ class ExactLinear(Answers):
 
     def cdf(self, name: str, x: float | np.ndarray, scale: str = "nodes") -> float | np.ndarray:
         """Posterior probability that one parameter is below x, a number or an array."""
-        return super().cdf(name, from_rho(x) if name == "rho" else x, scale)
+        if name != "rho":
+            return super().cdf(name, x, scale)
+        below = super().cdf(name, from_rho(x), scale)
+        return as_plain(np.where(np.asarray(x) >= 1, 1.0, below))  # all of it, whatever rounding makes of it
 
     def density(self, name: str, x: float | np.ndarray, scale: str = "nodes") -> float | np.ndarray:
         """Posterior density of one parameter at x, a number or an array."""
@@ -132,7 +136,7 @@ class ExactLinear(Answers):
         rho = np.where(inside, x, 0.0)
         r = from_rho(rho)
         found = np.where(inside, super().density(name, r) * r / (2 * (1 - rho**2)), 0.0)
-        return found if np.ndim(x) else float(found)
+        return as_plain(found)
 
     def quantile(self, name: str, p: float | np.ndarray, scale: str = "nodes") -> float | np.ndarray:
         """Value below which one parameter lies with probability p, from 1e-8 to 1 - 1e-8."""
