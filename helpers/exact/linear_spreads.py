@@ -17,7 +17,13 @@ LOST = 1e13
 
 
 class LinearSpreads(Spreads):
-    """The integral over spreads; W is that of `Linear`, and what a subclass adds."""
+    """The integral over spreads; W is that of `Linear`, and what a subclass adds.
+
+    A subclass has ``parts``, which gives for points (d, G) the covariance of the groups' effects (G, q, q),
+    its determinant (G,) and the sds of all else in W (G, R); ``order``, which puts rows in the order of the
+    names; ``to_own``, which makes a group's own intercept and slope of its effects; and ``whole``, 1 if these
+    are reported together with the population's, 0 if effects are reported alone.
+    """
 
     remedy = ""
 
@@ -37,10 +43,6 @@ class LinearSpreads(Spreads):
         self.rule = CoarseRule if coarse else Rule
         longer = (1.5 if tolerance < 1e-3 else 2.0) if coarse else 1.0
         return self.solve(self.log_density, self.describe, self.guess(), tolerance, longer)
-
-    def parts(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Covariance of the groups' effects (G, q, q), its determinant (G,), sds of all else in W (G, R)."""
-        raise NotImplementedError
 
     def guess(self) -> np.ndarray:
         """Rough logarithms of the variables: all spreads explain the same."""
