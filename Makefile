@@ -137,11 +137,11 @@ LESSON ?=
 notebooks: setup | $(filter seeds,$(MAKECMDGOALS)) ## contribute: run the lessons and write the notebooks beside them (LESSON=03 for one)
 	$(BIN)/python -m tools.notebooks $(LESSON)
 
-seeds: setup ## maintain: run the programs with many seeds: the tables of lessons 2 to 6 (ten minutes)
+seeds: setup ## maintain: run the programs with many seeds: the tables of lessons 2 to 5 and 10 (ten minutes)
 	$(BIN)/python -m tools.tables.seeds
 	$(BIN)/python -m tools.tables.centering
 
-calibration: setup ## maintain: calibrate the programs of lesson 9: lessons/data/calibration.parquet (half an hour; goes on if interrupted)
+calibration: setup ## maintain: calibrate the programs of lesson 12: lessons/data/calibration.parquet (half an hour; goes on if interrupted)
 	$(BIN)/python -m tools.tables.calibration
 
 cover: setup ## maintain: draw the funnel before and after for the README: lessons/figures/funnel.png

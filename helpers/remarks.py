@@ -82,7 +82,7 @@ def about_nesting(
         label = labels[int(rank[np.bincount(rank)[rank] > 1][0])]
         return [
             f"labels of {level!r} stand under {under}: if {label!r} is the same thing in all of them, "
-            f"{level!r} crosses the levels above: give it as crossed={level!r} (lesson 12); a nested model "
+            f"{level!r} crosses the levels above: give it as crossed={level!r} (lesson 8); a nested model "
             "does not describe that"
         ]
     return []

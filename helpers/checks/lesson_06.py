@@ -1,187 +1,289 @@
-"""Checks of lesson 6: when to center."""
+"""Checks of lesson 6: a tree as a list, a τ for every level, the prediction of new cells."""
 
 from collections.abc import Mapping
 from functools import cache
-from math import isclose, pi
 
 import numpy as np
 
 from helpers.checks import WrongAnswer, answers, exercise, programs
-from helpers.checks.lesson_02 import exactly
-from helpers.data import LEVELS, stan_data
-from helpers.exact import exact_posterior
-from helpers.inputs import as_list
-from helpers.models import stan_model
-from helpers.priors import PRIOR
+from helpers.data import LEVELS, measurements, stan_data
+from helpers.exact import ExactPosterior, exact_posterior
+from helpers.models import stan_file
+from helpers.priors import MADE_UP, PRIOR
 from helpers.simulation import simulate
-
-MARK = 2  # the λ at which the lesson's map flips
-NEAR = 1, 3  # between these the lesson's map leaves it open
-
-
-@exercise("06.1")
-def flip(answer) -> str:
-    """Guess where the verdict flips, and what that means for groups of 8."""
-    names = ["lambda", "tau", "left_out"]
-    wanted = "a dictionary with 'lambda', 'tau' and 'left_out'"
-    given = answers.items(answer, names, wanted)
-    kinds = ["a number", "a number, with σ = 1", "a share, between 0 and 1"]
-    loudness, tau, left_out = (
-        answers.number(x, f"{name!r} as {kind}") for x, name, kind in zip(given, names, kinds, strict=True)
-    )
-    if not loudness > 0:
-        raise WrongAnswer("λ is a number of measurements times a square: it is above 0.")
-    n, sigma = 8, 1
-    root = sigma * (loudness / n) ** 0.5  # of n (τ/σ)² = λ
-    if not isclose(tau, root, rel_tol=0.02):
-        if isclose(tau, root**2, rel_tol=0.02):
-            raise WrongAnswer("For your λ this is the square of τ.")
-        raise WrongAnswer("For your 'lambda', solve λ = n (τ/σ)² for τ, with n = 8 and σ = 1.")
-    kept = 1 / 2**2  # λ stays as it is if n goes with 1/τ²
-    if isclose(left_out, kept):
-        raise WrongAnswer("This is the share that you keep.")
-    if isclose(left_out, 1 / 2):
-        raise WrongAnswer("λ goes with the square of τ. What does doubling τ do to it?")
-    if isclose(left_out, 100 * (1 - kept)):
-        raise WrongAnswer("In per cent, yes. Give it as a share, between 0 and 1.")
-    if isclose(left_out, (1 - kept) * n):
-        raise WrongAnswer("Of 8 measurements, yes. Give it as a share, which holds for any number.")
-    if not isclose(left_out, 1 - kept):
-        raise WrongAnswer("With twice the τ, by what do you divide n so that λ stays as it is?")
-    if not NEAR[0] <= loudness <= NEAR[1]:
-        side = "high" if loudness > NEAR[1] else "low"
-        raise WrongAnswer(
-            f"'tau' and 'left_out' follow from your λ. But that is too {side}: "
-            "where are both voices about as loud?"
-        )
-    return f"The map will put the mark near {MARK}. Does it look like a cliff there, or like a gentle slope?"
-
-
-@exercise("06.2")
-def mixed_company(answer) -> str:
-    """Choose a weight for each of 45 groups."""
-    weight = _weights(answer, "45 weights, 0 or 1, in a list")
-    n = np.array([400] * 5 + [2] * 40)
-    _zeros_and_ones(weight, len(n))
-    _choose(weight, n * 0.2**2, "τ = 0.2 and σ = 1")
-    return "Then neither form for all can be right. Which of the two, would you say, suffers more?"
-
-
-def _weights(answer, wanted):
-    """Read weights, of which True and False are two, as a comparison gives them."""
-    given = as_list(answer)
-    if given and all(isinstance(one, bool | np.bool_) for one in given):
-        answer = [int(one) for one in given]
-    return answers.array(answer, wanted)
-
-
-def _zeros_and_ones(weight, groups):
-    if len(weight) != groups:
-        raise WrongAnswer(f"There are {len(weight)} weights, and {groups} groups: give one for each.")
-    if not np.isin(weight, (0, 1)).all():
-        raise WrongAnswer("Let each weight be 0 or 1, that is, noncentered or centered.")
-
-
-def _choose(weight, loudness, spreads):
-    """Tell whether the loud groups, and only these, are centered; those near the mark may be either."""
-    loud, quiet = loudness > NEAR[1], loudness < NEAR[0]
-    if not (weight[loud] == 1).any() and not (weight[quiet] == 0).any() and (loud | quiet).any():
-        raise WrongAnswer(
-            "It is the other way round: weight 1 is centered, for groups of which the data say much."
-        )
-    for group, hint in [(loud & (weight == 0), "says more"), (quiet & (weight == 1), "says less")]:
-        if group.any():
-            j = group.argmax()
-            raise WrongAnswer(
-                f"Group {j + 1} has weight {weight[j]:g}. With {spreads} its λ is {loudness[j]:.2g}: what it "
-                f"measures {hint} about its mean than its parent does."
-            )
+from helpers.tree import tree_data
 
 
 @cache
-def well_measured() -> dict:
-    """Make data that all forms of the program sample well, so that only mistakes are found.
+def cells() -> dict:
+    """Make the dictionary of our cells."""
+    return stan_data(measurements(), levels=LEVELS, values="y", remark=False)[0]
 
-    τ is unlike its own square, and unlike σ.
-    """
-    unit = PRIOR["tau"] / 5  # as the program's priors may be those of other measurements
-    df = simulate([4, 3, 3, 5], PRIOR["theta"][0], 2 * unit, unit, seed=8, levels=LEVELS)
-    return stan_data(df, levels=LEVELS, values="y", remark=False)[0]
+
+@cache
+def posterior(shared_tau: bool) -> ExactPosterior:
+    """Exact answer for our cells, with one τ for all levels or one for each."""
+    return exact_posterior(cells(), PRIOR, shared_tau=shared_tau, tolerance=1e-6)
+
+
+@exercise("06.1")
+def the_list(answer) -> str:
+    """Write a small tree as one list of parents."""
+    wanted = "a dictionary with 'J' and 'parent'"
+    sizes, parent = answers.items(answer, ["J", "parent"], wanted)
+    sizes = answers.whole(sizes, "'J', the nodes of each level, as a list").tolist()
+    parent = answers.whole(parent, "'parent' as a list of whole numbers").tolist()
+    df = simulate([2, [2, 1], [1, 3, 2], 1], 10, 1, 1, seed=1, levels=LEVELS)
+    data = stan_data(df, levels=LEVELS, values="y", remark=False)[0]
+    flat = tree_data(data, PRIOR)
+    right, truth = flat["J"].tolist(), flat["parent"].tolist()
+    if sizes == np.cumsum(right).tolist():
+        raise WrongAnswer(
+            "'J' holds the last node of each level. Give the number of nodes that each level has."
+        )
+    if sizes == [1, *right]:
+        raise WrongAnswer("'J' counts the population, which is not a node of the list.")
+    if sizes != right:
+        raise WrongAnswer("'J': count the days, then the batches, then the colonies.")
+    if parent == truth:
+        return "The first five entries are those of the tree without colonies: to add a level is to append."
+    if len(parent) != len(truth):
+        if len(parent) == len(truth) + 1:
+            raise WrongAnswer("One entry too many: the population has no parent, and no entry.")
+        raise WrongAnswer(
+            f"'parent' has {len(parent)} entries. Each node has one parent: how many nodes are there?"
+        )
+    answers.refuse_mistakes(lambda wrong: parent == wrong, _miscounted(data, truth))
+    if sorted(parent) == sorted(truth):
+        raise WrongAnswer(
+            "The right numbers in another order: entry j belongs to node j, counted level by level."
+        )
+    node = next(j for j, (given, p) in enumerate(zip(parent, truth, strict=True), start=1) if given != p)
+    raise WrongAnswer(f"Entry {node}: follow the line up from node {node} in your picture.")
+
+
+def _miscounted(data: dict, truth: list[int]) -> list[tuple]:
+    """List parents as they come out if nodes are counted in another way, and what is said of them."""
+    anew = [0] * data["J_1"] + [*data["index_1"], *data["index_2"]]
+    return [
+        (anew, "You count anew in each level. Go on counting: the first batch comes after the last day."),
+        (
+            [p + 1 for p in truth],
+            "You count the population as node 1. Call it 0, and begin to count with the days.",
+        ),
+        (
+            [p - 1 for p in truth],
+            "You count the nodes from 0, as Python does. Then which number is left for the population?",
+        ),
+    ]
+
+
+# The tree whose nodes exercise 06.2 numbers: that of our 47 cells, whatever stands in their place
+OURS = simulate([3, [4, 1, 3], [3, 2, 1, 3, 4, 2, 1, 1], 1], 10, 1, 1, seed=1, levels=LEVELS)
+
+
+@exercise("06.2")
+def noticed(answer) -> str:
+    """Predict which of three broken trees the program refuses."""
+    wanted = "the numbers of the mistakes that are noticed, in a list"
+    found = set(answers.array(answer, wanted).tolist())
+    if not found <= {1, 2, 3}:
+        raise answers.refuse(answer, wanted)
+    flat = tree_data(stan_data(OURS, LEVELS, "y", remark=False)[0], MADE_UP)
+    mistakes = {1: (4, 5), 2: (28, 10), 3: (26, 8)}
+    truth = {number for number, (node, parent) in mistakes.items() if _stops(flat, node, parent)}
+    if found == truth:
+        return "A program can check the form of a tree, not whether it is true. What does that leave to you?"
+    if too_many := found - truth:
+        raise WrongAnswer(
+            f"Mistake {min(too_many)} leaves a tree like any other. How is the program to know?"
+        )
+    hints = {
+        1: "node 4 is a batch. Of which level is node 5, and of which should a parent be?",
+        2: "which cells hang on batch 11, once its only colony has gone?",
+    }
+    missed = min(truth - found)
+    raise WrongAnswer(f"Mistake {missed}: {hints[missed]}")
+
+
+def _stops(flat, node, parent) -> bool:
+    broken = flat | {"parent": flat["parent"].copy()}
+    broken["parent"][node - 1] = parent
+    try:
+        programs.sample(stan_file("tree"), broken, chains=1, iter_warmup=10, iter_sampling=10)
+    except WrongAnswer:
+        return True
+    return False
 
 
 @exercise("06.3")
-def colonies_centered(program) -> str:
-    """Center the colonies, and neither days nor batches."""
-    data = well_measured()
-    samples = programs.sample(program, data, adapt_delta=0.9)
-    names = ["theta", "tau", "sigma", "theta_3[1]", "theta_3[36]"]
-    if not programs.agrees(samples, exact_posterior(data, PRIOR), names):
-        _what_is_drawn_about_what(samples, data)
-    moved = stan_model(program).src_info()["parameters"]
-    if "theta_3" not in moved:
-        raise WrongAnswer(
-            "The draws are right. But theta_3 is computed from offsets: it should be a parameter."
-        )
-    if both := [name for name in ("theta_1", "theta_2") if name in moved]:
-        raise WrongAnswer(
-            f"The draws are right. But {' and '.join(both)} should be noncentered, as they were."
-        )
-    return "Right draws, in the form asked for. How many gradients does a draw cost, compared with weight 1?"
-
-
-def _what_is_drawn_about_what(samples, data):
-    cells = {"N": data["N"], "y": data["y"]}
-    day = data["index_1"][data["index_2"] - 1]
-    others = {
-        "θ": cells | {"J_1": data["J_3"], "index_1": data["index_3"]},
-        "their days": cells
-        | {"J_1": data["J_1"], "J_2": data["J_3"], "index_1": day, "index_2": data["index_3"]},
-    }
-    for node, tree in others.items():
-        if programs.agrees(samples, exact_posterior(tree, PRIOR), ["theta", "tau", "sigma"]):
+def which(answer) -> str:
+    """Predict which τ is known least, and which moves with its prior."""
+    wanted = "a dictionary with 'least' and 'moves'"
+    given = answers.items(answer, ["least", "moves"], wanted)
+    given = [
+        answers.word(level, repr(name), LEVELS, " or ".join(map(repr, LEVELS)))
+        for name, level in zip(["least", "moves"], given, strict=True)
+    ]
+    exact = posterior(False)
+    names = [f"tau[{k}]" for k in (1, 2, 3)]
+    sd = [exact.sd(name) for name in names]
+    rises = [rise(exact, name, scale=PRIOR["tau"], to=3 * PRIOR["tau"]) for name in names]
+    if given[0] != LEVELS[int(np.argmax(sd))]:
+        if given[0] == LEVELS[2]:
             raise WrongAnswer(
-                f"The colonies of your program are drawn about {node}. Their parents are batches."
+                "'least': there are many colonies, and small ones. Is it cells that tell of a τ, or nodes?"
             )
-    tau = programs.by_chain(samples, "tau")
-    if programs.away(tau, PRIOR["tau"] * (2 / pi) ** 0.5, "tau") < programs.TOO_FAR:
         raise WrongAnswer(
-            "tau is as its prior has it: the cells tell it nothing. Which line ties theta_3 to its parents?"
+            "'least': a spread is learned from differences between nodes. Of which level are there few?"
         )
-    raise WrongAnswer(
-        "The draws are not those of the model. About what is theta_3 drawn, and with which spread?"
-    )
+    if given[1] != LEVELS[int(np.argmax(rises))]:
+        raise WrongAnswer("'moves': where the data say least, who has the say?")
+    return "A spread is learned from nodes, and here they are few. How far will it move? The table tells."
+
+
+def rise(exact, name, scale, to) -> float:
+    """By how much the mean of a τ rises, as a share, if its half-normal prior is made twice as wide."""
+    root, weight = np.polynomial.legendre.leggauss(14)  # in the root of τ, for most of it is near zero
+    x = to * ((1 + root) / 2) ** 2
+    p = exact.density(name, x) * weight * (1 + root)
+    q = p * np.exp(x**2 / 2 * (1 / scale**2 - 1 / (2 * scale) ** 2))
+    return float((q @ x / q.sum()) / (p @ x / p.sum()) - 1)
+
+
+def new_cell(exact, spreads) -> float:
+    """Exact variance of a cell on a new day: that of θ, and the mean square of every spread on the way."""
+    return exact.sd("theta") ** 2 + sum(exact.mean(name) ** 2 + exact.sd(name) ** 2 for name in spreads)
 
 
 @exercise("06.4")
-def pilot(answer) -> str:
-    """Take weights from a pilot run, for groups of the reader's own."""
-    names = ["data", "tau", "sigma", "weight"]
-    wanted = "a dictionary with 'data', 'tau', 'sigma' and 'weight'"
-    data, *spreads, weight = answers.items(answer, names, wanted)
+def grows(answer) -> str:
+    """Guess by which factor a prediction widens, from a known colony to a new day."""
+    names = {"one": "with one τ", "own": "with a τ for each level"}
+    given = answers.items(answer, list(names), "a dictionary with 'one' and 'own'")
+    for shared, (name, words), factor in zip([True, False], names.items(), given, strict=True):
+        factor = answers.number(factor, f"{name!r}, a factor")
+        exact = posterior(shared)
+        taus = ["tau"] * 3 if shared else [f"tau[{k}]" for k in (1, 2, 3)]
+        known = exact.sd("theta_3[1]") ** 2 + exact.mean("sigma") ** 2 + exact.sd("sigma") ** 2
+        truth = (new_cell(exact, [*taus, "sigma"]) / known) ** 0.5
+        if factor < 1:
+            raise WrongAnswer(f"{name!r} is less than 1: is a new day known better than a known colony?")
+        if factor > 1.2 * truth:
+            raise WrongAnswer(
+                f"Less, {words}: also in the first case most of the variance is that of a single cell."
+            )
+        if factor < truth / 1.2:
+            raise WrongAnswer(f"More, {words}: how well do three days tell how much days differ?")
+    return "Within a fifth of the exact factors. Which of the three steps does most of it?"
+
+
+@cache
+def trees() -> list[tuple[dict, ExactPosterior]]:
+    """Make two trees, flat, each with its exact posterior.
+
+    The second has few days: a cell of one of these follows their mean by 19 standard errors.
+    """
+    out = []
+    for design, tau, sigma, shared in [([20, 6, 3], [1.5, 3], 0.3, False), ([4, 6, 3, 4], 1, 1, True)]:
+        levels = LEVELS[: len(design) - 1]
+        df = simulate(design, theta=10, tau=tau, sigma=sigma, seed=6, levels=levels)
+        data = stan_data(df, levels=levels, values="y", remark=False)[0]
+        exact = exact_posterior(data, MADE_UP, shared_tau=shared, tolerance=1e-6)
+        out.append((tree_data(data, MADE_UP, shared_tau=shared, weight=1), exact))
+    return out
+
+
+@exercise("06.5")
+def new_day(program) -> str:
+    """Let the program draw a cell on a new day, for a tree of any depth."""
+    hints = []
+    for flat, exact in trees():
+        K, T = flat["K"], len(flat["prior_tau"])
+        tree = f"the tree of {K} levels with {'one τ' if T == 1 else 'a τ for each'}"
+        beyond = (
+            f"For {tree}, y_new is not a number. How many entries has tau there? "
+            "The rest of the program has a way to fetch the τ of level k."
+        )
+        try:
+            samples = programs.sample(program, flat, iter_warmup=500, iter_sampling=1500)
+        except (
+            WrongAnswer
+        ) as error:  # from Stan 2.35 on; before, what is out of range made the number no number
+            if "out of range" in str(error):
+                raise WrongAnswer(beyond) from error
+            raise
+        if "y_new" not in samples["posterior"] or samples["posterior"]["y_new"].ndim != 2:
+            raise WrongAnswer("Your program has no real number y_new in its generated quantities.")
+        y_new, theta, sigma = (programs.by_chain(samples, x).ravel() for x in ("y_new", "theta", "sigma"))
+        if not np.isfinite(y_new).all():
+            raise WrongAnswer(beyond)
+        spreads = np.array([programs.by_chain(samples, f"tau[{k + 1}]").ravel() for k in range(T)])
+        x = np.array([programs.by_chain(samples, f"x[{j + 1}]").ravel() for j in range(flat["J"][0])])
+        variance = sigma**2 + (spreads**2).sum(axis=0) * (K if T == 1 else 1)
+        # weight 1: x is the node itself
+        hints += _what_differs(tree, programs.prediction(y_new, theta, variance, x.T), y_new, theta, variance)
+        if programs.distance(samples, "theta", exact.mean("theta")) > programs.TOO_FAR:
+            hints.append(f"For {tree}, the posterior of theta has changed: leave the model itself as it was.")
+    if hints:
+        raise WrongAnswer(hints[0])
+    return "It holds for two levels and three, with one τ and with several. No line of it counts the levels."
+
+
+def _what_differs(tree, off, y_new, theta, variance):
+    if max(abs(off["mean"]), abs(off["nodes"])) > programs.TOO_FAR:
+        yield (
+            f"For {tree}, y_new does not lie about the theta of its draw. At which node does your walk "
+            "begin? A new day is none of those in the data."
+        )
+    if abs(off["variance"]) > programs.TOO_FAR:
+        ratio = np.mean((y_new - theta) ** 2 / variance)
+        yield (
+            f"For {tree}, y_new is too {'wide' if ratio > 1 else 'narrow'}: it has {ratio:.2f} times the "
+            "variance that it should have. Walk down from theta to a cell: how many steps are there, each "
+            "with which spread?"
+        )
+
+
+@exercise("06.6")
+def own_tree(answer) -> str:
+    """Fit a tree of the reader's own with a τ for every level, and find the level known least."""
+    names = ["data", "prior", "tau", "nodes"]
+    wanted = "a dictionary with 'data', 'prior', 'tau' and 'nodes'"
+    data, prior, tau, nodes = answers.items(answer, names, wanted)
     if not isinstance(data, Mapping) or "J_1" not in data:
         raise answers.refuse(data, "as 'data' the dictionary that helpers.stan_data gives")
-    if "J_2" in data:
-        raise TypeError("'data' has several levels: give groups of one level, for which λ = n (τ/σ)² holds")
-    tau, sigma = (
-        answers.number(x, f"{name!r} as a number") for x, name in zip(spreads, names[1:], strict=False)
-    )
-    weight = weight[0] if isinstance(weight, list) and len(weight) == 1 else weight  # as tree_data has it
-    weight = _weights(weight, "'weight', a list with one for each group")
-    exact = exactly(data, answers.optional(answer, "prior"), "as an item 'prior' of your answer")
-    off = [abs(x - exact.mean(name)) / exact.sd(name) for x, name in [(tau, "tau"), (sigma, "sigma")]]
-    swapped = [abs(x - exact.mean(name)) / exact.sd(name) for x, name in [(sigma, "tau"), (tau, "sigma")]]
-    if max(off) > 1:
-        if max(swapped) < 1:
-            raise WrongAnswer("'tau' and 'sigma' seem to be swapped.")
-        name = ["tau", "sigma"][int(np.argmax(off))]
+    if "J_2" not in data:
+        raise TypeError("'data' has one level: give a tree of two levels at least")
+    tau = answers.array(tau, "'tau', the posterior means of the τ in a list, the top level first")
+    nodes = answers.number(nodes, "'nodes', how many nodes the level has of which you know least")
+    exact = exact_posterior(data, prior, shared_tau=False, tolerance=1e-6)
+    spreads = [name for name in exact.names if name.startswith("tau")]
+    sizes = [data[f"J_{k + 1}"] for k in range(len(spreads))]
+    if len(tau) != len(spreads):
         raise WrongAnswer(
-            f"{name!r} lies {max(off):.1f} posterior standard deviations from the exact mean. Was the pilot "
-            "stuck? Or are its priors, if not the lesson's, missing under 'prior'?"
+            f"'tau' has {len(tau)} entries, and the tree {len(spreads)} levels: give one τ for each."
         )
-    n = np.bincount(np.asarray(data["index_1"]))[1:]
-    _zeros_and_ones(weight, len(n))
-    _choose(weight, n * (tau / sigma) ** 2, "your τ and σ")
+    mean, sd = (np.array([get(name) for name in spreads]) for get in (exact.mean, exact.sd))
+    if (abs(tau - mean) > 0.3 * sd).any():
+        if (abs(tau[::-1] - mean) < 0.3 * sd).all():
+            raise WrongAnswer("'tau' seems to be in reverse order: the top level first.")
+        k = int(np.argmax(abs(tau - mean) / sd))
+        raise WrongAnswer(
+            f"The τ of level {k + 1} lies {(abs(tau - mean) / sd)[k]:.1f} posterior standard deviations from "
+            "its exact mean. Did you fit with own τs, and with the priors that you give here?"
+        )
+    least = [sizes[int(np.argmax(x))] for x in (sd, sd / mean)]  # in the unit, or relative to the mean
+    if nodes not in least:
+        if nodes not in sizes:
+            raise WrongAnswer(
+                f"No level of the tree has {nodes:g} nodes: they have {', '.join(map(str, sizes))}."
+            )
+        raise WrongAnswer(
+            "There is a level whose τ has a larger posterior standard deviation. How many nodes has it?"
+        )
+    k = int(np.argmax(sd))
     return (
-        f"You center {int(weight.sum())} of {len(n)} groups. Had the pilot erred by a fifth, would your "
-        "weights be others?"
+        f"The τ of level {k + 1} is known to {mean[k]:.3g} ± {sd[k]:.2g}, from {sizes[k]} nodes. In a "
+        "simulation, double these, then the measurements: which helps more?"
     )

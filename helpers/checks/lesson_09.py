@@ -1,223 +1,250 @@
-"""Checks of lesson 9: the shape of a mistake, a rank by hand, a planted bug, a calibration of one's own."""
+"""Checks of lesson 9: priors of log odds, none of seven, overdispersion, an outlier, a program for worms."""
 
 from collections.abc import Mapping
-from functools import cache
 from math import isclose
 
-import arviz_stats
 import numpy as np
-import polars as pl
+from scipy.special import expit, logit
+from scipy.stats import halfcauchy, norm
 
-from helpers.calibration.ranks import rank_test
 from helpers.checks import WrongAnswer, answers, exercise, programs
-from helpers.data import LEVELS, measurements, stan_data
-from helpers.diagnostics import DISAGREE
 from helpers.exact import ExactPosterior, exact_posterior
-from helpers.priors import PRIOR
+from helpers.models import stan_file, stan_model
 
-SHAPES = ("up, then down", "down, then up", "above", "below")
-# A line leaves so wide a band by chance once in 10,000 times: what is outside is wrong.
-SURE = 0.9999
+PRIOR = {"theta": (0, 1.5), "tau": 1}
+
+
+def proportions(successes, trials) -> dict:
+    """Make the dictionary of some proportions, a group for each."""
+    n = len(trials)
+    return {"N": n, "J_1": n, "index_1": list(range(1, n + 1)), "reversed": successes, "trials": trials}
+
+
+def of_proportions(data: dict, prior: Mapping = PRIOR) -> ExactPosterior:
+    """Exact answer for proportions."""
+    return exact_posterior(data, prior, values="reversed", likelihood="binomial", tolerance=1e-4)
+
+
+def _numbers(answer, names: list[str], what: str) -> list[float]:
+    """Read numbers by name."""
+    wanted = f"a dictionary with {', '.join(map(repr, names[:-1]))} and {names[-1]!r}"
+    given = answers.items(answer, names, wanted)
+    return [answers.number(x, f"{name!r}, {what}") for name, x in zip(names, given, strict=True)]
+
+
+def _refuse(name: str, given: float, truth: float, mistakes: list, near: float) -> None:
+    """Refuse a mistake that an answer is closer to than to the truth."""
+    answers.refuse_mistakes(
+        lambda wrong: isclose(given, wrong, rel_tol=near) and abs(given - wrong) < abs(given - truth),
+        [(wrong, f"{name!r}: {hint}") for wrong, hint in sorted(mistakes, key=lambda m: abs(given - m[0]))],
+    )
+
+
+def _refuse_no_probability(**given: float) -> None:
+    for name, p in given.items():
+        if p > 1:
+            raise WrongAnswer(f"{name!r} is above 1: give a probability, not per cent.")
+        if p < 0:
+            raise WrongAnswer(f"{name!r} is below 0: log odds may be, a probability is not.")
+
+
+def extreme(sd: float, scale: float = 1) -> float:
+    """Prior probability that a new experiment has a p below 0.01 or above 0.99.
+
+    Given τ its log odds are normal about 0, so that an integral over τ is left.
+    """
+    tau = np.linspace(0, 8, 2001)  # in units of its scale
+    weight = norm.pdf(tau)
+    weight[0] /= 2  # the trapezoidal rule; at the other end there is nothing
+    return float(weight @ (2 * norm.sf(logit(0.99) / np.hypot(sd, scale * tau))) / weight.sum())
 
 
 @exercise("09.1")
-def shapes(answer) -> str:
-    """Say what three mistakes do to the line."""
-    names = ["too narrow", "too wide", "too low"]
-    wanted = "a dictionary with 'too narrow', 'too wide' and 'too low'"
-    given = dict(zip(names, answers.items(answer, names, wanted), strict=True))
-    one_of = f"one of {', '.join(map(repr, SHAPES))}"
-    given = {name: answers.word(shape, repr(name), SHAPES, one_of) for name, shape in given.items()}
-    if given["too low"] == "above":
-        raise WrongAnswer("'too low': the draws lie too low. Then how many of them are below the true value?")
-    if given["too low"] != "below":
+def weak(answer) -> str:
+    """Draw from a prior of log odds, and count the probabilities near 0 and 1."""
+    wide, narrow = _numbers(answer, ["wide", "narrow"], "a probability")
+    _refuse_no_probability(wide=wide, narrow=narrow)
+    if wide < narrow:
+        raise WrongAnswer("The wider prior has more at the ends. Are the two swapped, or is it what is left?")
+    for name, p, sd, near in [("wide", wide, 10, 0.02), ("narrow", narrow, 1.5, 0.0035)]:
+        truth = extreme(sd)
+        if isclose(p, truth, abs_tol=near):
+            continue
+        mistakes = [
+            (1 - truth, "This is how much lies between. How much lies at the ends?"),
+            (truth / 2, "This is one end only. A p above 0.99 is extreme, too."),
+        ]
+        if name == "narrow":  # beside an sd of 10 τ makes no difference
+            mistakes.append((extreme(sd, 0), "This is θ. A new experiment lies a step of τ away."))
+        _refuse(name, p, truth, mistakes, 0.2)
         raise WrongAnswer(
-            "'too low': all draws are moved to one side, so ranks are, too. Does the line cross zero?"
+            f"{name!r}: draw θ, then τ, then θ_1 about θ with sd τ, and turn that into p. "
+            "Are there enough draws, 100,000 or so?"
         )
-    if given["too narrow"] in ("above", "below"):
-        raise WrongAnswer(
-            "'too narrow': the true value is outside on either side as often. Is one sign enough?"
-        )
-    if given["too narrow"] == "down, then up":
-        raise WrongAnswer(
-            "'too narrow': rank 0 is too frequent. At the left, is the share of ranks below too large?"
-        )
-    if given["too wide"] != "down, then up":
-        raise WrongAnswer(
-            "'too wide' is the opposite of 'too narrow': the true value is in the middle too often."
-        )
-    return "The line's slope is what counts: steep where ranks are many, falling where they are few."
+    return "A prior is weak or strong where it acts. What does a standard deviation of 3 favour?"
 
 
 @exercise("09.2")
-def own_rank(answer) -> str:
-    """Rank a true value among draws from a posterior that is known on paper."""
-    rank = answers.function(answer, "the function rank itself")
-    wanted = "a function that returns two things, the rank and y"
-    given = [answers.parts(rank(np.random.default_rng([9, k])), 2, wanted) for k in range(4000)]
-    for r, _ in given:
-        if not (x := answers.number(r, wanted)).is_integer():
-            raise WrongAnswer(f"A rank is a number of draws, so it is whole. This one is {x:g}.")
-        if not 0 <= x <= 99:
-            raise WrongAnswer(f"A rank among 99 draws is between 0 and 99. This one is {x:g}.")
-    ranks = np.array([int(answers.number(r, wanted)) for r, _ in given])
-    y = np.array([answers.number(value, wanted) for _, value in given])
-    if np.ptp(ranks) == 0:
-        raise WrongAnswer("All ranks are the same. Are all random numbers taken from rng?")
-
-    def even(ranks):
-        return rank_test(pl.DataFrame({"parameter": "mu", "rank": ranks, "draws": 99}), SURE)["inside"].item()
-
-    # The variance of y is 1 + 0.5². With 4000 of them its standard error is 2.2%; five are too many once in
-    # two million times.
-    if abs(np.mean(y**2) / 1.25 - 1) > 5 * (2 / 4000) ** 0.5:
-        raise WrongAnswer(
-            f"Your y scatter by {np.mean(y**2) ** 0.5:.2f}, about 0. Work out by how much they should: μ "
-            "scatters by 1, and a measurement about μ by 0.5. Is the second number y?"
-        )
-    if not even(ranks):
-        raise WrongAnswer(_uneven(ranks))
-    if not (even(ranks[y > 0]) and even(ranks[y < 0])):
-        raise WrongAnswer(
-            "Over all replications the ranks are even, but not among those with y above 0, or below, "
-            "alone. Does your posterior use both, prior and measurement?"
-        )
-    return "Four thousand ranks, and even. Nobody had to know the posterior of any one of them to see that."
+def none_of_seven(answer) -> str:
+    """Say what is known of an experiment in which no worm of seven reversed."""
+    given = _numbers(answer, ["mean", "upper"], "a probability")
+    _refuse_no_probability(mean=given[0], upper=given[1])
+    exact = of_proportions(proportions([9, 12, 18, 0], [35, 35, 54, 7]))
+    name, p = "theta_1[4]", {"scale": "data"}
+    mean, upper = exact.mean(name, **p), exact.quantile(name, 0.975, **p)
+    if not isclose(given[0], mean, abs_tol=0.01):
+        mistakes = [
+            (0, "This is the plain proportion. Can seven worms rule out every reversal?"),
+            (1 / 9, "This is for seven worms alone, with a flat prior. The others have a say."),
+            (39 / 131, "This is for all worms in one. Are the four experiments the same?"),
+            (exact.quantile(name, 0.5, **p), "This is the median. The mean differs a little."),
+            (expit(exact.mean(name)), "The p of mean log odds is not the mean p. First turn, then average."),
+            (exact.mean("theta", **p), "This is θ, the typical experiment. Take the fourth."),
+            *((x, "This is another experiment. Take the fourth.") for x in exact.mean("theta_1", **p)[:3]),
+        ]
+        _refuse("mean", given[0], mean, mistakes, 0.02)
+        raise WrongAnswer("'mean': is the fourth row 0 of 7, and are the priors those of the lesson?")
+    if not isclose(given[1], upper, abs_tol=0.015):
+        mistakes = [
+            (exact.quantile(name, 0.95, **p), "This is the value for 95%. Which was asked for?"),
+            (exact.quantile("theta", 0.975, **p), "This is that of θ. Take the fourth experiment."),
+            (mean + 1.96 * exact.sd(name, **p), "p is not normal. Take its quantile."),
+        ]
+        _refuse("upper", given[1], upper, mistakes, 0.01)
+        raise WrongAnswer("'upper': below which value does the fourth experiment's p lie with 97.5%?")
+    return "Both. How much of it do the seven say, and how much the others? Try 0 of 70."
 
 
-def _uneven(ranks) -> str:
-    """Say in which way ranks are not even, and what may be the cause."""
-    ends, middle = np.mean((ranks < 10) | (ranks >= 90)), np.mean((ranks >= 30) & (ranks < 70))
-    if ends > 0.2 and middle < 0.4:
-        return (
-            "The ranks pile up at both ends: your posterior is too narrow, or off to either side. "
-            "Is the weight of y right, and the sd a root?"
-        )
-    if ends < 0.2 and middle > 0.4:
-        return (
-            "The ranks are in the middle too often: your posterior is too wide. "
-            "Is the precision 1/sd² of prior and measurement, added up, and the sd one over its root?"
-        )
-    side = "large" if ranks.mean() > 49.5 else "small"
-    return f"The ranks are not even; they are too {side}. Is the mean right?"
-
-
-@cache
-def cells() -> tuple[dict, ExactPosterior]:
-    """Make the dictionary of our cells, with the exact answer."""
-    data = stan_data(measurements(), LEVELS, "y", remark=False)[0]
-    return data, exact_posterior(data, PRIOR)
+# 95% intervals for the lesson's table of plates: exact, as its solution shows, but not at once.
+INTERVAL = (0.22604, 1.09556)  # of the τ of cultures
+PLATES = (0.22303, 0.47258)  # of the τ of plates
+OTHERS = [
+    (PLATES, "This is the τ of plates. Which level do cultures stand on?"),
+    ((0.25371, 0.47233), "Cultures and plates have one τ here. Let each level have its own."),
+    ((0.30075, 1.16732), "This is Poisson alone, too sure. The model with plates was asked for."),
+    ((0.25687, 0.95112), "This is the 90% interval. Leave out 2.5% at each end."),
+]
 
 
 @exercise("09.3")
-def planted(answer) -> str:
-    """Plant a bug in a program, and find it without an exact answer.
+def too_sure(answer) -> str:
+    """Say by how much cultures differ, and whether the level of plates invents a spread."""
+    low, high, none = _numbers(answer, ["low", "high", "none"], "a τ")
+    if low > high:
+        raise WrongAnswer("'low' is above 'high': are the two swapped?")
+    if not np.allclose((low, high), INTERVAL, rtol=0.08):
+        answers.refuse_mistakes(lambda ends: np.allclose((low, high), ends, rtol=0.04), OTHERS)
+        raise WrongAnswer("'low' and 'high': take the 2.5% and the 97.5% quantile of the τ of cultures.")
+    # In ten tables without such factors the mean was 0.04 to 0.11: a table from another state of the
+    # generator is as good.
+    for wrong, hint in [
+        (isclose(none, 0.32781, rel_tol=0.04), "This is with a factor for each plate. Leave it out."),
+        (none > 0.4, "This is large. Is it the τ of plates, and not that of cultures?"),
+        (none > 0.15, "This is too large. Is it the mean, and have all plates of a culture one rate?"),
+        (none < 0.02, "This is too small. A τ is not below 0, so its mean is above 0 in any case."),
+    ]:
+        if wrong:
+            raise WrongAnswer(f"'none': {hint}")
+    return "Six cultures say little about how cultures differ. What would help more, plates or cultures?"
 
-    That it is there is seen by the exact answer for our cells.
-    """
-    names = ["program", "table"]
-    program, table = answers.items(answer, names, "a dictionary with 'program' and 'table'")
-    fitted = calibrated(table, ["theta", "tau", "sigma"], 20)
-    data, exact = cells()
-    samples = programs.sample(program, data, adapt_delta=0.99)
-    means = {name: programs.by_chain(samples, name) for name in ("theta", "tau", "sigma")}
-    mixed = all(
-        arviz_stats.rhat(draws) < DISAGREE for draws in means.values()
-    )  # a bug may well keep chains apart
-    if mixed and programs.agrees(samples, exact, list(means)):
-        raise WrongAnswer(
-            "With our cells your mistake changes nothing that can be seen: is it in the program? "
-            "A prior that the data overrule is like that, too. Take a larger one."
-        )
-    test = rank_test(table, SURE)
-    outside = test.filter(~pl.col("inside"))["parameter"].to_list()
-    if not outside:
-        raise WrongAnswer(
-            f"There is a bug in the program, but {fitted} replications do not show it beyond doubt. "
-            "Take more, or is the simulation wrong in the same way?"
-        )
-    return f"{fitted} replications, and {outside[0]} gives it away. Would you have seen it in one fit?"
+
+# Log evidence with normal errors and with Student's t: exact, as the lesson's solution shows
+EVIDENCE = {"as they are": (-72.47483, -73.74941), "one slip": (-101.88752, -82.82985)}
 
 
 @exercise("09.4")
-def how_many(answer) -> str:
-    """Say how many replications make a band as narrow as an error is large."""
-    names = [0.06, 0.006]
-    wanted = "a dictionary with 0.06 and 0.006, a number of replications each"
-    large, small = (
-        answers.number(x, f"a number for {name}")
-        for name, x in zip(names, answers.items(answer, names, wanted), strict=True)
-    )
-    if isclose(large, 1.5 / 0.06, rel_tol=0.05):
-        raise WrongAnswer("0.06: this is the root of n. Square it.")
-    if not 550 <= large <= 700:
-        raise WrongAnswer("0.06: set 1.5 over the root of n equal to 0.06, and solve for n.")
-    if isclose(small, 10 * large, rel_tol=0.05):
-        raise WrongAnswer("0.006: an error a tenth as large. Does the band go with n, or with its root?")
-    if not isclose(small, 100 * large, rel_tol=0.05):
+def evidence(answer) -> str:
+    """Compare two likelihoods by their evidence, with and without an outlier."""
+    given = _numbers(answer, list(EVIDENCE), "a difference")
+    truths = [heavy - normal for normal, heavy in EVIDENCE.values()]
+    for (name, models), x, truth, other in zip(EVIDENCE.items(), given, truths, truths[::-1], strict=True):
+        if isclose(x, truth, abs_tol=0.05):
+            continue
+        mistakes = [
+            (-truth, "This is normal less Student's t. Take it the other way round."),
+            (np.exp(truth), "This is the ratio. Leave it as a difference of logarithms."),
+            (truth / np.log(10), "This is in powers of ten. Leave the natural logarithm."),
+            (other, "This is for the other cells. Are the two swapped?"),
+            *((one, "This is the evidence of one model. Compare it with the other.") for one in models),
+        ]
+        _refuse(name, x, truth, mistakes, 0.01)
         raise WrongAnswer(
-            "0.006: the band goes with one over the root of n. What makes it ten times narrower?"
+            f"{name!r}: subtract log_evidence of two fits to the same cells. Is nu 4, are the priors those "
+            "of the lesson, and is it the first cell that slipped?"
         )
-    return "A tenth of the error takes a hundred times the work. That is when one machine is not enough."
+    return "How far must the first cell be off before the evidence turns? Try 1, 2 and 3 in place of 10."
+
+
+# Few groups, nearly all of them high: both priors count, and mistakes lie far apart.
+WORMS = proportions([4, 19, 28, 37], [20, 22, 30, 38])
+NAMES = ["theta", "tau", "theta_1[1]", "theta_1[4]"]
+MISTAKES = [
+    ({"tau": halfcauchy(scale=1)}, "tau's prior has the right scale, but is still a half-Cauchy."),
+    ({"tau": halfcauchy(scale=5)}, "theta's prior is right. Is tau's scale still that of the schools?"),
+    # These two lie close to each other, so they share a hint.
+    ({"theta": (0, 5)}, FLAT := "tau's prior is right. Has theta still that of the schools, or none at all?"),
+    ({"theta": (0, 1000)}, FLAT),
+    ({"theta": (0, 5), "tau": halfcauchy(scale=5)}, "theta and tau seem to have the priors of the schools."),
+    ({"theta": (0, 1.5**2)}, "theta's prior is too wide: Stan's normal takes a standard deviation."),
+]
 
 
 @exercise("09.5")
-def own_design(answer) -> str:
-    """Calibrate for a tree and a prior of the reader's own."""
-    names = ["data", "table", "least"]
-    wanted = "a dictionary with 'data', 'table' and 'least'"
-    flat, table, least = answers.items(answer, names, wanted)
-    if not isinstance(flat, Mapping) or "parent" not in flat:
-        raise answers.refuse(flat, "as 'data' the dictionary that helpers.tree_data gives")
-    fitted = calibrated(table, ["theta", "tau", "sigma"], 50)
-    prior = {
-        "theta": (flat["prior_theta"][0], flat["prior_theta"][1]),
-        "tau": (0, flat["prior_tau"][0]),
-        "sigma": (0, flat["prior_sigma"]),
-    }
-    for name, (mean, sd) in prior.items():
-        truth = table.filter(parameter=name)["truth"]
-        # the root of a mean square, of a normal and of a half-normal alike: five standard errors
-        spread = float(np.sqrt(((truth - mean) ** 2).mean()))
-        if abs(spread / sd - 1) > 5 / np.sqrt(2 * len(truth)):
-            raise WrongAnswer(
-                f"The true values of {name} scatter by {spread:.3g}, and its prior in 'data' is {sd:.3g}. "
-                "Do simulation and program have the same prior?"
-            )
-    test = rank_test(table, SURE)
-    if outside := test.filter(~pl.col("inside"))["parameter"].to_list():
+def worms(program) -> str:
+    """Write a noncentered program for proportions."""
+    # Right draws need few steps; without a prior of the offsets a chain would take thousands.
+    samples = programs.sample(program, WORMS, adapt_delta=0.95, iter_sampling=4000, max_treedepth=7)
+    exact = of_proportions(WORMS)
+    tau, first, last = (programs.by_chain(samples, name).mean() for name in NAMES[1:])
+    if tau < 0.1:
+        raise WrongAnswer("tau falls to zero, although groups differ. Have the offsets their prior?")
+    if 0 < first < 1 and 0 < last < 1:
+        raise WrongAnswer("theta_1 seems to be a probability. It is log odds: which binomial takes these?")
+
+    def has(prior):
+        return programs.agrees(samples, of_proportions(WORMS, PRIOR | prior), NAMES)
+
+    if not has({}):
+        answers.refuse_mistakes(has, MISTAKES)
+        if isclose(first, norm.ppf(4 / 20), abs_tol=0.25) and last < 2.5:
+            raise WrongAnswer("The link seems to be Phi, the probit. Log odds need the inverse logit.")
+        if tau > 1.5 * exact.mean("tau"):
+            raise WrongAnswer("tau comes out too large: has it its prior, half-normal with scale 1?")
         raise WrongAnswer(
-            f"The ranks of {outside[0]} are not even. What differs between simulation and program?"
+            "Its draws are not those of this model. Has each of theta, tau and the offsets its prior, and is "
+            "theta_1 of each group held against its own counts?"
         )
-    learned = dict(table.group_by("parameter").agg(pl.col("shrinkage").median()).rows())
-    least = answers.word(
-        least, "'least'", learned, f"the name of a parameter, one of {', '.join(map(repr, learned))}"
+    source = stan_file(program).read_text("utf-8")
+    if "theta_1" in stan_model(program).src_info()["parameters"] and "multiplier" not in source:
+        return "The draws are right. But theta_1 is a parameter: this is centered. Try it noncentered, too."
+    return "For other counts than the lesson's. Let it fit the worms, and mark it against the exact answer."
+
+
+@exercise("09.6")
+def own_data(answer) -> str:
+    """Fit counts or proportions of the reader's own, and hold θ against the exact answer."""
+    names = ["data", "prior", "values", "likelihood", "theta"]
+    wanted = f"a dictionary with {', '.join(map(repr, names[:-1]))} and 'theta'"
+    data, prior, values, likelihood, theta = answers.items(answer, names, wanted)
+    if not isinstance(data, Mapping) or "J_1" not in data:
+        raise answers.refuse(data, "as 'data' the dictionary that helpers.stan_data gives")
+    kinds = {"poisson": "rate", "binomial": "probability", "student_t": "value"}
+    likelihood = answers.word(likelihood, "'likelihood'", kinds, f"one of {', '.join(map(repr, kinds))}")
+    theta = answers.number(theta, "'theta', the posterior mean of θ")
+    more = {"nu": answers.optional(answer, "nu"), "likelihood": likelihood, "tolerance": 1e-3}
+    shared = answers.optional(answer, "shared_tau") is not False
+    exact = exact_posterior(data, prior, values, shared_tau=shared, **more)
+    off = abs(theta - exact.mean("theta")) / exact.sd("theta")
+    if off > 0.3:
+        if abs(theta - exact.mean("theta", scale="data")) < 0.3 * exact.sd("theta", scale="data"):
+            raise WrongAnswer("'theta' is on the scale of the data. Give its mean as your draws have it.")
+        raise WrongAnswer(
+            f"'theta' lies {off:.1f} posterior standard deviations from its exact mean. Did you fit with "
+            "this prior, and with one τ? If each level had its own, add 'shared_tau': False to the answer."
+        )
+    leaves = exact.mean(exact.names[-1].split("[")[0], scale="data")
+    low, high = exact.quantile("theta", [0.025, 0.975], scale="data")
+    return (
+        f"The typical {kinds[likelihood]} is {low:.3g} to {high:.3g}; those of the groups have means from "
+        f"{leaves.min():.3g} to {leaves.max():.3g}. How far apart were they before pooling?"
     )
-    if learned[least] > min(learned.values()) + 1e-9:
-        if learned[least] == max(learned.values()):
-            raise WrongAnswer(
-                "'least': of this one most is learned. Shrinkage 0 means nothing, 1 everything."
-            )
-        raise WrongAnswer("'least': compare the medians of the column shrinkage, by parameter.")
-    said = ", ".join(f"{name} {value:.2f}" for name, value in sorted(learned.items()))
-    return f"{fitted} replications, none out of line. Median shrinkage: {said}."
-
-
-def calibrated(table, parameters: list[str], least: int) -> int:
-    """Say how many replications went through, after making sure that it is a table of calibrate's."""
-    wanted = "as 'table' what helpers.calibrate gives"
-    if not isinstance(table, pl.DataFrame) or not {"parameter", "rank", "draws", "status"} <= {
-        *table.columns
-    }:
-        raise answers.refuse(table, wanted)
-    for name in parameters:
-        if name not in table["parameter"]:
-            raise WrongAnswer(f"The table has no {name}: let simulate return it with the parameters.")
-    fitted = table.filter(status="ok", parameter=parameters[0]).height
-    if failed := table.filter(parameter=parameters[0]).height - fitted:
-        status = table.filter(pl.col("status") != "ok")["status"][0]
-        if fitted < least:
-            raise WrongAnswer(f"{failed} fits failed. The first says: {status}")
-    if fitted < least:
-        raise WrongAnswer(f"{fitted} replications are too few: take {least} or more.")
-    return fitted

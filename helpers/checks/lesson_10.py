@@ -1,250 +1,187 @@
-"""Checks of lesson 10: priors of log odds, none of seven, overdispersion, an outlier, a program for worms."""
+"""Checks of lesson 10: when to center."""
 
 from collections.abc import Mapping
-from math import isclose
+from functools import cache
+from math import isclose, pi
 
 import numpy as np
-from scipy.special import expit, logit
-from scipy.stats import halfcauchy, norm
 
 from helpers.checks import WrongAnswer, answers, exercise, programs
-from helpers.exact import ExactPosterior, exact_posterior
-from helpers.models import stan_file, stan_model
+from helpers.checks.lesson_02 import exactly
+from helpers.data import LEVELS, stan_data
+from helpers.exact import exact_posterior
+from helpers.inputs import as_list
+from helpers.models import stan_model
+from helpers.priors import PRIOR
+from helpers.simulation import simulate
 
-PRIOR = {"theta": (0, 1.5), "tau": 1}
-
-
-def proportions(successes, trials) -> dict:
-    """Make the dictionary of some proportions, a group for each."""
-    n = len(trials)
-    return {"N": n, "J_1": n, "index_1": list(range(1, n + 1)), "reversed": successes, "trials": trials}
-
-
-def of_proportions(data: dict, prior: Mapping = PRIOR) -> ExactPosterior:
-    """Exact answer for proportions."""
-    return exact_posterior(data, prior, values="reversed", likelihood="binomial", tolerance=1e-4)
-
-
-def _numbers(answer, names: list[str], what: str) -> list[float]:
-    """Read numbers by name."""
-    wanted = f"a dictionary with {', '.join(map(repr, names[:-1]))} and {names[-1]!r}"
-    given = answers.items(answer, names, wanted)
-    return [answers.number(x, f"{name!r}, {what}") for name, x in zip(names, given, strict=True)]
-
-
-def _refuse(name: str, given: float, truth: float, mistakes: list, near: float) -> None:
-    """Refuse a mistake that an answer is closer to than to the truth."""
-    answers.refuse_mistakes(
-        lambda wrong: isclose(given, wrong, rel_tol=near) and abs(given - wrong) < abs(given - truth),
-        [(wrong, f"{name!r}: {hint}") for wrong, hint in sorted(mistakes, key=lambda m: abs(given - m[0]))],
-    )
-
-
-def _refuse_no_probability(**given: float) -> None:
-    for name, p in given.items():
-        if p > 1:
-            raise WrongAnswer(f"{name!r} is above 1: give a probability, not per cent.")
-        if p < 0:
-            raise WrongAnswer(f"{name!r} is below 0: log odds may be, a probability is not.")
-
-
-def extreme(sd: float, scale: float = 1) -> float:
-    """Prior probability that a new experiment has a p below 0.01 or above 0.99.
-
-    Given τ its log odds are normal about 0, so that an integral over τ is left.
-    """
-    tau = np.linspace(0, 8, 2001)  # in units of its scale
-    weight = norm.pdf(tau)
-    weight[0] /= 2  # the trapezoidal rule; at the other end there is nothing
-    return float(weight @ (2 * norm.sf(logit(0.99) / np.hypot(sd, scale * tau))) / weight.sum())
+MARK = 2  # the λ at which the lesson's map flips
+NEAR = 1, 3  # between these the lesson's map leaves it open
 
 
 @exercise("10.1")
-def weak(answer) -> str:
-    """Draw from a prior of log odds, and count the probabilities near 0 and 1."""
-    wide, narrow = _numbers(answer, ["wide", "narrow"], "a probability")
-    _refuse_no_probability(wide=wide, narrow=narrow)
-    if wide < narrow:
-        raise WrongAnswer("The wider prior has more at the ends. Are the two swapped, or is it what is left?")
-    for name, p, sd, near in [("wide", wide, 10, 0.02), ("narrow", narrow, 1.5, 0.0035)]:
-        truth = extreme(sd)
-        if isclose(p, truth, abs_tol=near):
-            continue
-        mistakes = [
-            (1 - truth, "This is how much lies between. How much lies at the ends?"),
-            (truth / 2, "This is one end only. A p above 0.99 is extreme, too."),
-        ]
-        if name == "narrow":  # beside an sd of 10 τ makes no difference
-            mistakes.append((extreme(sd, 0), "This is θ. A new experiment lies a step of τ away."))
-        _refuse(name, p, truth, mistakes, 0.2)
+def flip(answer) -> str:
+    """Guess where the verdict flips, and what that means for groups of 8."""
+    names = ["lambda", "tau", "left_out"]
+    wanted = "a dictionary with 'lambda', 'tau' and 'left_out'"
+    given = answers.items(answer, names, wanted)
+    kinds = ["a number", "a number, with σ = 1", "a share, between 0 and 1"]
+    loudness, tau, left_out = (
+        answers.number(x, f"{name!r} as {kind}") for x, name, kind in zip(given, names, kinds, strict=True)
+    )
+    if not loudness > 0:
+        raise WrongAnswer("λ is a number of measurements times a square: it is above 0.")
+    n, sigma = 8, 1
+    root = sigma * (loudness / n) ** 0.5  # of n (τ/σ)² = λ
+    if not isclose(tau, root, rel_tol=0.02):
+        if isclose(tau, root**2, rel_tol=0.02):
+            raise WrongAnswer("For your λ this is the square of τ.")
+        raise WrongAnswer("For your 'lambda', solve λ = n (τ/σ)² for τ, with n = 8 and σ = 1.")
+    kept = 1 / 2**2  # λ stays as it is if n goes with 1/τ²
+    if isclose(left_out, kept):
+        raise WrongAnswer("This is the share that you keep.")
+    if isclose(left_out, 1 / 2):
+        raise WrongAnswer("λ goes with the square of τ. What does doubling τ do to it?")
+    if isclose(left_out, 100 * (1 - kept)):
+        raise WrongAnswer("In per cent, yes. Give it as a share, between 0 and 1.")
+    if isclose(left_out, (1 - kept) * n):
+        raise WrongAnswer("Of 8 measurements, yes. Give it as a share, which holds for any number.")
+    if not isclose(left_out, 1 - kept):
+        raise WrongAnswer("With twice the τ, by what do you divide n so that λ stays as it is?")
+    if not NEAR[0] <= loudness <= NEAR[1]:
+        side = "high" if loudness > NEAR[1] else "low"
         raise WrongAnswer(
-            f"{name!r}: draw θ, then τ, then θ_1 about θ with sd τ, and turn that into p. "
-            "Are there enough draws, 100,000 or so?"
+            f"'tau' and 'left_out' follow from your λ. But that is too {side}: "
+            "where are both voices about as loud?"
         )
-    return "A prior is weak or strong where it acts. What does a standard deviation of 3 favour?"
+    return f"The map will put the mark near {MARK}. Does it look like a cliff there, or like a gentle slope?"
 
 
 @exercise("10.2")
-def none_of_seven(answer) -> str:
-    """Say what is known of an experiment in which no worm of seven reversed."""
-    given = _numbers(answer, ["mean", "upper"], "a probability")
-    _refuse_no_probability(mean=given[0], upper=given[1])
-    exact = of_proportions(proportions([9, 12, 18, 0], [35, 35, 54, 7]))
-    name, p = "theta_1[4]", {"scale": "data"}
-    mean, upper = exact.mean(name, **p), exact.quantile(name, 0.975, **p)
-    if not isclose(given[0], mean, abs_tol=0.01):
-        mistakes = [
-            (0, "This is the plain proportion. Can seven worms rule out every reversal?"),
-            (1 / 9, "This is for seven worms alone, with a flat prior. The others have a say."),
-            (39 / 131, "This is for all worms in one. Are the four experiments the same?"),
-            (exact.quantile(name, 0.5, **p), "This is the median. The mean differs a little."),
-            (expit(exact.mean(name)), "The p of mean log odds is not the mean p. First turn, then average."),
-            (exact.mean("theta", **p), "This is θ, the typical experiment. Take the fourth."),
-            *((x, "This is another experiment. Take the fourth.") for x in exact.mean("theta_1", **p)[:3]),
-        ]
-        _refuse("mean", given[0], mean, mistakes, 0.02)
-        raise WrongAnswer("'mean': is the fourth row 0 of 7, and are the priors those of the lesson?")
-    if not isclose(given[1], upper, abs_tol=0.015):
-        mistakes = [
-            (exact.quantile(name, 0.95, **p), "This is the value for 95%. Which was asked for?"),
-            (exact.quantile("theta", 0.975, **p), "This is that of θ. Take the fourth experiment."),
-            (mean + 1.96 * exact.sd(name, **p), "p is not normal. Take its quantile."),
-        ]
-        _refuse("upper", given[1], upper, mistakes, 0.01)
-        raise WrongAnswer("'upper': below which value does the fourth experiment's p lie with 97.5%?")
-    return "Both. How much of it do the seven say, and how much the others? Try 0 of 70."
+def mixed_company(answer) -> str:
+    """Choose a weight for each of 45 groups."""
+    weight = _weights(answer, "45 weights, 0 or 1, in a list")
+    n = np.array([400] * 5 + [2] * 40)
+    _zeros_and_ones(weight, len(n))
+    _choose(weight, n * 0.2**2, "τ = 0.2 and σ = 1")
+    return "Then neither form for all can be right. Which of the two, would you say, suffers more?"
 
 
-# 95% intervals for the lesson's table of plates: exact, as its solution shows, but not at once.
-INTERVAL = (0.22604, 1.09556)  # of the τ of cultures
-PLATES = (0.22303, 0.47258)  # of the τ of plates
-OTHERS = [
-    (PLATES, "This is the τ of plates. Which level do cultures stand on?"),
-    ((0.25371, 0.47233), "Cultures and plates have one τ here. Let each level have its own."),
-    ((0.30075, 1.16732), "This is Poisson alone, too sure. The model with plates was asked for."),
-    ((0.25687, 0.95112), "This is the 90% interval. Leave out 2.5% at each end."),
-]
+def _weights(answer, wanted):
+    """Read weights, of which True and False are two, as a comparison gives them."""
+    given = as_list(answer)
+    if given and all(isinstance(one, bool | np.bool_) for one in given):
+        answer = [int(one) for one in given]
+    return answers.array(answer, wanted)
+
+
+def _zeros_and_ones(weight, groups):
+    if len(weight) != groups:
+        raise WrongAnswer(f"There are {len(weight)} weights, and {groups} groups: give one for each.")
+    if not np.isin(weight, (0, 1)).all():
+        raise WrongAnswer("Let each weight be 0 or 1, that is, noncentered or centered.")
+
+
+def _choose(weight, loudness, spreads):
+    """Tell whether the loud groups, and only these, are centered; those near the mark may be either."""
+    loud, quiet = loudness > NEAR[1], loudness < NEAR[0]
+    if not (weight[loud] == 1).any() and not (weight[quiet] == 0).any() and (loud | quiet).any():
+        raise WrongAnswer(
+            "It is the other way round: weight 1 is centered, for groups of which the data say much."
+        )
+    for group, hint in [(loud & (weight == 0), "says more"), (quiet & (weight == 1), "says less")]:
+        if group.any():
+            j = group.argmax()
+            raise WrongAnswer(
+                f"Group {j + 1} has weight {weight[j]:g}. With {spreads} its λ is {loudness[j]:.2g}: what it "
+                f"measures {hint} about its mean than its parent does."
+            )
+
+
+@cache
+def well_measured() -> dict:
+    """Make data that all forms of the program sample well, so that only mistakes are found.
+
+    τ is unlike its own square, and unlike σ.
+    """
+    unit = PRIOR["tau"] / 5  # as the program's priors may be those of other measurements
+    df = simulate([4, 3, 3, 5], PRIOR["theta"][0], 2 * unit, unit, seed=8, levels=LEVELS)
+    return stan_data(df, levels=LEVELS, values="y", remark=False)[0]
 
 
 @exercise("10.3")
-def too_sure(answer) -> str:
-    """Say by how much cultures differ, and whether the level of plates invents a spread."""
-    low, high, none = _numbers(answer, ["low", "high", "none"], "a τ")
-    if low > high:
-        raise WrongAnswer("'low' is above 'high': are the two swapped?")
-    if not np.allclose((low, high), INTERVAL, rtol=0.08):
-        answers.refuse_mistakes(lambda ends: np.allclose((low, high), ends, rtol=0.04), OTHERS)
-        raise WrongAnswer("'low' and 'high': take the 2.5% and the 97.5% quantile of the τ of cultures.")
-    # In ten tables without such factors the mean was 0.04 to 0.11: a table from another state of the
-    # generator is as good.
-    for wrong, hint in [
-        (isclose(none, 0.32781, rel_tol=0.04), "This is with a factor for each plate. Leave it out."),
-        (none > 0.4, "This is large. Is it the τ of plates, and not that of cultures?"),
-        (none > 0.15, "This is too large. Is it the mean, and have all plates of a culture one rate?"),
-        (none < 0.02, "This is too small. A τ is not below 0, so its mean is above 0 in any case."),
-    ]:
-        if wrong:
-            raise WrongAnswer(f"'none': {hint}")
-    return "Six cultures say little about how cultures differ. What would help more, plates or cultures?"
+def colonies_centered(program) -> str:
+    """Center the colonies, and neither days nor batches."""
+    data = well_measured()
+    samples = programs.sample(program, data, adapt_delta=0.9)
+    names = ["theta", "tau", "sigma", "theta_3[1]", "theta_3[36]"]
+    if not programs.agrees(samples, exact_posterior(data, PRIOR), names):
+        _what_is_drawn_about_what(samples, data)
+    moved = stan_model(program).src_info()["parameters"]
+    if "theta_3" not in moved:
+        raise WrongAnswer(
+            "The draws are right. But theta_3 is computed from offsets: it should be a parameter."
+        )
+    if both := [name for name in ("theta_1", "theta_2") if name in moved]:
+        raise WrongAnswer(
+            f"The draws are right. But {' and '.join(both)} should be noncentered, as they were."
+        )
+    return "Right draws, in the form asked for. How many gradients does a draw cost, compared with weight 1?"
 
 
-# Log evidence with normal errors and with Student's t: exact, as the lesson's solution shows
-EVIDENCE = {"as they are": (-72.47483, -73.74941), "one slip": (-101.88752, -82.82985)}
+def _what_is_drawn_about_what(samples, data):
+    cells = {"N": data["N"], "y": data["y"]}
+    day = data["index_1"][data["index_2"] - 1]
+    others = {
+        "θ": cells | {"J_1": data["J_3"], "index_1": data["index_3"]},
+        "their days": cells
+        | {"J_1": data["J_1"], "J_2": data["J_3"], "index_1": day, "index_2": data["index_3"]},
+    }
+    for node, tree in others.items():
+        if programs.agrees(samples, exact_posterior(tree, PRIOR), ["theta", "tau", "sigma"]):
+            raise WrongAnswer(
+                f"The colonies of your program are drawn about {node}. Their parents are batches."
+            )
+    tau = programs.by_chain(samples, "tau")
+    if programs.away(tau, PRIOR["tau"] * (2 / pi) ** 0.5, "tau") < programs.TOO_FAR:
+        raise WrongAnswer(
+            "tau is as its prior has it: the cells tell it nothing. Which line ties theta_3 to its parents?"
+        )
+    raise WrongAnswer(
+        "The draws are not those of the model. About what is theta_3 drawn, and with which spread?"
+    )
 
 
 @exercise("10.4")
-def evidence(answer) -> str:
-    """Compare two likelihoods by their evidence, with and without an outlier."""
-    given = _numbers(answer, list(EVIDENCE), "a difference")
-    truths = [heavy - normal for normal, heavy in EVIDENCE.values()]
-    for (name, models), x, truth, other in zip(EVIDENCE.items(), given, truths, truths[::-1], strict=True):
-        if isclose(x, truth, abs_tol=0.05):
-            continue
-        mistakes = [
-            (-truth, "This is normal less Student's t. Take it the other way round."),
-            (np.exp(truth), "This is the ratio. Leave it as a difference of logarithms."),
-            (truth / np.log(10), "This is in powers of ten. Leave the natural logarithm."),
-            (other, "This is for the other cells. Are the two swapped?"),
-            *((one, "This is the evidence of one model. Compare it with the other.") for one in models),
-        ]
-        _refuse(name, x, truth, mistakes, 0.01)
-        raise WrongAnswer(
-            f"{name!r}: subtract log_evidence of two fits to the same cells. Is nu 4, are the priors those "
-            "of the lesson, and is it the first cell that slipped?"
-        )
-    return "How far must the first cell be off before the evidence turns? Try 1, 2 and 3 in place of 10."
-
-
-# Few groups, nearly all of them high: both priors count, and mistakes lie far apart.
-WORMS = proportions([4, 19, 28, 37], [20, 22, 30, 38])
-NAMES = ["theta", "tau", "theta_1[1]", "theta_1[4]"]
-MISTAKES = [
-    ({"tau": halfcauchy(scale=1)}, "tau's prior has the right scale, but is still a half-Cauchy."),
-    ({"tau": halfcauchy(scale=5)}, "theta's prior is right. Is tau's scale still that of the schools?"),
-    # These two lie close to each other, so they share a hint.
-    ({"theta": (0, 5)}, FLAT := "tau's prior is right. Has theta still that of the schools, or none at all?"),
-    ({"theta": (0, 1000)}, FLAT),
-    ({"theta": (0, 5), "tau": halfcauchy(scale=5)}, "theta and tau seem to have the priors of the schools."),
-    ({"theta": (0, 1.5**2)}, "theta's prior is too wide: Stan's normal takes a standard deviation."),
-]
-
-
-@exercise("10.5")
-def worms(program) -> str:
-    """Write a noncentered program for proportions."""
-    # Right draws need few steps; without a prior of the offsets a chain would take thousands.
-    samples = programs.sample(program, WORMS, adapt_delta=0.95, iter_sampling=4000, max_treedepth=7)
-    exact = of_proportions(WORMS)
-    tau, first, last = (programs.by_chain(samples, name).mean() for name in NAMES[1:])
-    if tau < 0.1:
-        raise WrongAnswer("tau falls to zero, although groups differ. Have the offsets their prior?")
-    if 0 < first < 1 and 0 < last < 1:
-        raise WrongAnswer("theta_1 seems to be a probability. It is log odds: which binomial takes these?")
-
-    def has(prior):
-        return programs.agrees(samples, of_proportions(WORMS, PRIOR | prior), NAMES)
-
-    if not has({}):
-        answers.refuse_mistakes(has, MISTAKES)
-        if isclose(first, norm.ppf(4 / 20), abs_tol=0.25) and last < 2.5:
-            raise WrongAnswer("The link seems to be Phi, the probit. Log odds need the inverse logit.")
-        if tau > 1.5 * exact.mean("tau"):
-            raise WrongAnswer("tau comes out too large: has it its prior, half-normal with scale 1?")
-        raise WrongAnswer(
-            "Its draws are not those of this model. Has each of theta, tau and the offsets its prior, and is "
-            "theta_1 of each group held against its own counts?"
-        )
-    source = stan_file(program).read_text("utf-8")
-    if "theta_1" in stan_model(program).src_info()["parameters"] and "multiplier" not in source:
-        return "The draws are right. But theta_1 is a parameter: this is centered. Try it noncentered, too."
-    return "For other counts than the lesson's. Let it fit the worms, and mark it against the exact answer."
-
-
-@exercise("10.6")
-def own_data(answer) -> str:
-    """Fit counts or proportions of the reader's own, and hold θ against the exact answer."""
-    names = ["data", "prior", "values", "likelihood", "theta"]
-    wanted = f"a dictionary with {', '.join(map(repr, names[:-1]))} and 'theta'"
-    data, prior, values, likelihood, theta = answers.items(answer, names, wanted)
+def pilot(answer) -> str:
+    """Take weights from a pilot run, for groups of the reader's own."""
+    names = ["data", "tau", "sigma", "weight"]
+    wanted = "a dictionary with 'data', 'tau', 'sigma' and 'weight'"
+    data, *spreads, weight = answers.items(answer, names, wanted)
     if not isinstance(data, Mapping) or "J_1" not in data:
         raise answers.refuse(data, "as 'data' the dictionary that helpers.stan_data gives")
-    kinds = {"poisson": "rate", "binomial": "probability", "student_t": "value"}
-    likelihood = answers.word(likelihood, "'likelihood'", kinds, f"one of {', '.join(map(repr, kinds))}")
-    theta = answers.number(theta, "'theta', the posterior mean of θ")
-    more = {"nu": answers.optional(answer, "nu"), "likelihood": likelihood, "tolerance": 1e-3}
-    shared = answers.optional(answer, "shared_tau") is not False
-    exact = exact_posterior(data, prior, values, shared_tau=shared, **more)
-    off = abs(theta - exact.mean("theta")) / exact.sd("theta")
-    if off > 0.3:
-        if abs(theta - exact.mean("theta", scale="data")) < 0.3 * exact.sd("theta", scale="data"):
-            raise WrongAnswer("'theta' is on the scale of the data. Give its mean as your draws have it.")
+    if "J_2" in data:
+        raise TypeError("'data' has several levels: give groups of one level, for which λ = n (τ/σ)² holds")
+    tau, sigma = (
+        answers.number(x, f"{name!r} as a number") for x, name in zip(spreads, names[1:], strict=False)
+    )
+    weight = weight[0] if isinstance(weight, list) and len(weight) == 1 else weight  # as tree_data has it
+    weight = _weights(weight, "'weight', a list with one for each group")
+    exact = exactly(data, answers.optional(answer, "prior"), "as an item 'prior' of your answer")
+    off = [abs(x - exact.mean(name)) / exact.sd(name) for x, name in [(tau, "tau"), (sigma, "sigma")]]
+    swapped = [abs(x - exact.mean(name)) / exact.sd(name) for x, name in [(sigma, "tau"), (tau, "sigma")]]
+    if max(off) > 1:
+        if max(swapped) < 1:
+            raise WrongAnswer("'tau' and 'sigma' seem to be swapped.")
+        name = ["tau", "sigma"][int(np.argmax(off))]
         raise WrongAnswer(
-            f"'theta' lies {off:.1f} posterior standard deviations from its exact mean. Did you fit with "
-            "this prior, and with one τ? If each level had its own, add 'shared_tau': False to the answer."
+            f"{name!r} lies {max(off):.1f} posterior standard deviations from the exact mean. Was the pilot "
+            "stuck? Or are its priors, if not the lesson's, missing under 'prior'?"
         )
-    leaves = exact.mean(exact.names[-1].split("[")[0], scale="data")
-    low, high = exact.quantile("theta", [0.025, 0.975], scale="data")
+    n = np.bincount(np.asarray(data["index_1"]))[1:]
+    _zeros_and_ones(weight, len(n))
+    _choose(weight, n * (tau / sigma) ** 2, "your τ and σ")
     return (
-        f"The typical {kinds[likelihood]} is {low:.3g} to {high:.3g}; those of the groups have means from "
-        f"{leaves.min():.3g} to {leaves.max():.3g}. How far apart were they before pooling?"
+        f"You center {int(weight.sum())} of {len(n)} groups. Had the pilot erred by a fifth, would your "
+        "weights be others?"
     )

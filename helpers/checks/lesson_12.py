@@ -1,285 +1,223 @@
-"""Checks of lesson 12: where days count from, a new person in Stan, a report, a design, your own table."""
+"""Checks of lesson 12: the shape of a mistake, a rank by hand, a planted bug, a calibration of one's own."""
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from math import isclose
 
+import arviz_stats
 import numpy as np
 import polars as pl
 
+from helpers.calibration.ranks import rank_test
 from helpers.checks import WrongAnswer, answers, exercise, programs
-from helpers.checks.lesson_11 import NOT
-from helpers.data import table_file
-from helpers.exact import exact_crossed, exact_slopes
-from helpers.inputs import describe_type, short_repr
-from helpers.tree import draws
+from helpers.data import LEVELS, measurements, stan_data
+from helpers.diagnostics import DISAGREE
+from helpers.exact import ExactPosterior, exact_posterior
+from helpers.priors import PRIOR
 
-PRIOR = {"prior_theta": [250, 100], "prior_beta": [[0, 20]], "prior_tau": [100, 20]}
-PRIOR |= {"prior_rho": 2, "prior_sigma": 50}
-
-# Of the sleep study with the lesson's priors, exact but not at once: the mean of ρ by where days count from
-MIDDLE = 0.6091
-RHO = [
-    (0.0670, "it is that of days from 0. Has X changed?"),
-    (0.8189, "it is that of days counted from the last one. Take 4.5 away, not 9."),
-    (-0.5189, "4.5 was added to the days. Take it away."),
-    (0.7532, "it is where the likelihood is highest, with no prior. Give the posterior mean."),
-    (0.6365, "this is the median. Give the mean."),
-    (MIDDLE - 0.0670, "this is by how much it changed. Give the new mean."),
-]
-# What counting from the middle does to each: whether it changes, and what to look at again.
-CHANGES = {
-    "theta": (True, "'changes': θ is the typical person's time where X is 0. Which day is that now?"),
-    "beta[1]": (False, "'changes': a slope is per day. Does that depend on where days are counted from?"),
-    "tau[1]": (True, "'changes': lines spread over the days. How far apart are people where X is 0?"),
-    "tau[2]": (False, "'changes': are the slopes of people others now? Or did you divide days by their sd?"),
-    "rho": (
-        True,
-        "'changes': ρ is not of people alone. It is of a slope and of the intercept, where X is 0.",
-    ),
-    "sigma": (False, "'changes': σ is how far times lie from their lines, and these are the same lines."),
-}
+SHAPES = ("up, then down", "down, then up", "above", "below")
+# A line leaves so wide a band by chance once in 10,000 times: what is outside is wrong.
+SURE = 0.9999
 
 
 @exercise("12.1")
-def zero(answer) -> str:
-    """Say which parameters change if days are counted from the middle."""
-    changes, rho = answers.items(answer, ["changes", "rho"], "a dictionary with 'changes' and 'rho'")
-    if isinstance(changes, Mapping):
-        changes = [name for name, whether in changes.items() if whether]
-    wanted = "as 'changes' a list of names, of theta, beta[1], tau[1], tau[2], rho and sigma"
-    if isinstance(changes, str) or not isinstance(changes, Iterable):
-        raise answers.refuse(changes, wanted)
-    given = {answers.word(name, "one of 'changes'", CHANGES, wanted) for name in changes}
-    rho = answers.number(rho, "'rho', its posterior mean")
-    for name, (whether, hint) in CHANGES.items():
-        if (name in given) != whether:
-            raise WrongAnswer(hint)
-    if not isclose(rho, MIDDLE, abs_tol=0.02):  # four Monte Carlo standard errors of 4000 draws
-        answers.refuse_mistakes(
-            lambda other: isclose(rho, other, abs_tol=0.015), [(x, f"'rho': {hint}") for x, hint in RHO]
+def shapes(answer) -> str:
+    """Say what three mistakes do to the line."""
+    names = ["too narrow", "too wide", "too low"]
+    wanted = "a dictionary with 'too narrow', 'too wide' and 'too low'"
+    given = dict(zip(names, answers.items(answer, names, wanted), strict=True))
+    one_of = f"one of {', '.join(map(repr, SHAPES))}"
+    given = {name: answers.word(shape, repr(name), SHAPES, one_of) for name, shape in given.items()}
+    if given["too low"] == "above":
+        raise WrongAnswer("'too low': the draws lie too low. Then how many of them are below the true value?")
+    if given["too low"] != "below":
+        raise WrongAnswer(
+            "'too low': all draws are moved to one side, so ranks are, too. Does the line cross zero?"
         )
-        raise WrongAnswer("'rho': take 4.5 from X, leave everything else, and give the mean of rho.")
-    return "Same people, same lines. Where would days have to count from for ρ to be 0?"
-
-
-@cache
-def crowd() -> tuple[dict, dict[str, float]]:
-    """Make people with lines that are far apart and correlated, with the exact means."""
-    rng = np.random.default_rng(12)
-    z = rng.normal(size=(2, 12))
-    z = np.linalg.solve(np.linalg.cholesky(np.cov(z)), z - z.mean(axis=1, keepdims=True))
-    height, slope = 250 + 40 * z[0], 10 + 8 * (0.9 * z[0] + 0.436 * z[1])
-    person, day, _ = np.unravel_index(np.arange(480), (12, 10, 4))
-    y = rng.normal(height[person] + slope[person] * day, 50)
-    data = {"N": 480, "J_1": 12, "index_1": person + 1, "P": 1, "X": day[:, None].astype(float), "y": y}
-    exact = exact_slopes(data | PRIOR, tolerance=1e-3)
-    return data | PRIOR, {name: exact.mean(name) for name in exact.names if "_" not in name}
+    if given["too narrow"] in ("above", "below"):
+        raise WrongAnswer(
+            "'too narrow': the true value is outside on either side as often. Is one sign enough?"
+        )
+    if given["too narrow"] == "down, then up":
+        raise WrongAnswer(
+            "'too narrow': rank 0 is too frequent. At the left, is the share of ranks below too large?"
+        )
+    if given["too wide"] != "down, then up":
+        raise WrongAnswer(
+            "'too wide' is the opposite of 'too narrow': the true value is in the middle too often."
+        )
+    return "The line's slope is what counts: steep where ranks are many, falling where they are few."
 
 
 @exercise("12.2")
-def new_person(program) -> str:
-    """Write y_new, the reaction time of a new person on day 9."""
-    data, exact = crowd()
-    samples = programs.sample(program, data, iter_sampling=2000)
-    if any(programs.distance(samples, name, mean) > programs.TOO_FAR for name, mean in exact.items()):
-        raise WrongAnswer("theta, beta, tau, rho or sigma is not what it was. Leave the other blocks as is.")
-    for name in ("theta_1", "beta_1"):
-        programs.by_chain(samples, f"{name}[1]")  # says so if there is none
-    post = samples["posterior"]
-    if "y_new" not in post or post["y_new"].ndim != 2:
-        raise WrongAnswer("There is no 'real y_new': declare it at the top of generated quantities.")
-    _hold(programs.by_chain(samples, "y_new").ravel(), {name: draws(samples, name) for name in exact}, post)
-    return "A new person: none of the lines in the data is theirs. How would you predict person 1 on day 10?"
+def own_rank(answer) -> str:
+    """Rank a true value among draws from a posterior that is known on paper."""
+    rank = answers.function(answer, "the function rank itself")
+    wanted = "a function that returns two things, the rank and y"
+    given = [answers.parts(rank(np.random.default_rng([9, k])), 2, wanted) for k in range(4000)]
+    for r, _ in given:
+        if not (x := answers.number(r, wanted)).is_integer():
+            raise WrongAnswer(f"A rank is a number of draws, so it is whole. This one is {x:g}.")
+        if not 0 <= x <= 99:
+            raise WrongAnswer(f"A rank among 99 draws is between 0 and 99. This one is {x:g}.")
+    ranks = np.array([int(answers.number(r, wanted)) for r, _ in given])
+    y = np.array([answers.number(value, wanted) for _, value in given])
+    if np.ptp(ranks) == 0:
+        raise WrongAnswer("All ranks are the same. Are all random numbers taken from rng?")
+
+    def even(ranks):
+        return rank_test(pl.DataFrame({"parameter": "mu", "rank": ranks, "draws": 99}), SURE)["inside"].item()
+
+    # The variance of y is 1 + 0.5². With 4000 of them its standard error is 2.2%; five are too many once in
+    # two million times.
+    if abs(np.mean(y**2) / 1.25 - 1) > 5 * (2 / 4000) ** 0.5:
+        raise WrongAnswer(
+            f"Your y scatter by {np.mean(y**2) ** 0.5:.2f}, about 0. Work out by how much they should: μ "
+            "scatters by 1, and a measurement about μ by 0.5. Is the second number y?"
+        )
+    if not even(ranks):
+        raise WrongAnswer(_uneven(ranks))
+    if not (even(ranks[y > 0]) and even(ranks[y < 0])):
+        raise WrongAnswer(
+            "Over all replications the ranks are even, but not among those with y above 0, or below, "
+            "alone. Does your posterior use both, prior and measurement?"
+        )
+    return "Four thousand ranks, and even. Nobody had to know the posterior of any one of them to see that."
 
 
-def _hold(y_new: np.ndarray, p: dict, post) -> None:
-    """Refuse a y_new that is not of a new person on day 9, draw by draw.
-
-    Given a draw it is normal, and has nothing to do with the lines of people in the data. A right one is
-    refused once in 600,000 times: see `programs.prediction`.
-    """
-    people = [post[name].values.reshape(len(y_new), -1) for name in ("theta_1", "beta_1")]
-    lines = people[0] + 9 * people[1]
-
-    def off(mean, variance):
-        found = programs.prediction(y_new, mean, variance, lines)
-        return max(abs(found["mean"]), abs(found["variance"])), abs(found["nodes"])
-
-    mean, variance = _on_day(9, p)
-    apart, follows = off(mean, variance)
-    if apart < programs.TOO_FAR and follows < programs.TOO_FAR:
-        return
-    own = "this is of a person in the data. Draw a new line, about theta and beta[1]."
-    for line in lines.T:
-        if np.allclose(y_new, line) or off(line, p["sigma"] ** 2)[0] < programs.TOO_FAR:
-            raise WrongAnswer(f"'y_new': {own}")
-    nearest = sorted(_mistakes(p), key=lambda mistake: off(*mistake[0])[0])
-    answers.refuse_mistakes(lambda model: off(*model)[0] < programs.TOO_FAR, nearest)
-    raise WrongAnswer(
-        "'y_new': draw a line about theta and beta[1] by tau and L, which is of no person in the data; go to "
-        "day 9 on it, and add an error."
-    )
+def _uneven(ranks) -> str:
+    """Say in which way ranks are not even, and what may be the cause."""
+    ends, middle = np.mean((ranks < 10) | (ranks >= 90)), np.mean((ranks >= 30) & (ranks < 70))
+    if ends > 0.2 and middle < 0.4:
+        return (
+            "The ranks pile up at both ends: your posterior is too narrow, or off to either side. "
+            "Is the weight of y right, and the sd a root?"
+        )
+    if ends < 0.2 and middle > 0.4:
+        return (
+            "The ranks are in the middle too often: your posterior is too wide. "
+            "Is the precision 1/sd² of prior and measurement, added up, and the sd one over its root?"
+        )
+    side = "large" if ranks.mean() > 49.5 else "small"
+    return f"The ranks are not even; they are too {side}. Is the mean right?"
 
 
-def _on_day(day: float, p: Mapping) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and variance of a new person's time, given draws of the parameters by name."""
-    own, slope = p["tau[1]"], day * p["tau[2]"]
-    variance = own**2 + 2 * p["rho"] * own * slope + slope**2 + p["sigma"] ** 2
-    return p["theta"] + day * p["beta[1]"], variance
-
-
-def _mistakes(p: Mapping) -> list[tuple]:
-    """Mean and variance of y_new after typical mistakes, with the hint for each."""
-    own, slope, rho, sigma = (p[name] for name in ("tau[1]", "tau[2]", "rho", "sigma"))
-    longer = np.sqrt(1 + rho**2)
-    turned = {"tau[1]": own * longer, "tau[2]": slope * np.sqrt(1 - rho**2), "rho": rho / longer}
-    changes = [
-        ({"sigma": 0}, "this is on a person's line. A time differs from it, by σ."),
-        ({"rho": 0}, "the offsets have no correlation. Multiply them by L."),
-        ({"rho": 1}, "both offsets are one number. Draw two, then multiply them by L."),
-        (turned, "the correlation is the wrong way round. Multiply the offsets by L, not L'."),
-        ({"tau[1]": own**2, "tau[2]": slope**2}, "tau is an sd already. Do not square it."),
-        ({"tau[1]": 1, "tau[2]": 1}, "tau is missing. L has no unit, only rho in it."),
-        ({"sigma": sigma**2}, "normal takes σ, not its square."),
-        ({"tau[1]": 0, "tau[2]": 0}, "this is about the typical person's line. Draw another, by tau and L."),
-        ({"tau[2]": 0}, "a new person has the slope of all here. Let them have their own."),
-    ]
-    days = [(_on_day(day, p), f"this is day {day}. Go 9 days along.") for day in (0, 1)]
-    mistakes = [*((_on_day(9, {**p, **change}), hint) for change, hint in changes), *days]
-    return [(model, f"'y_new': {hint}") for model, hint in mistakes]
-
-
-# P(new slope < 0) and what may stand in its place, exact as above; 4000 draws have an error of 0.0013.
-BELOW = 0.06348
-OTHERS = [
-    (1 - BELOW, 0.02, "This is for those who get slower. What share does not?"),
-    (100 * BELOW, 1.5, "Give a share, not per cent."),
-    (0, 0.003, "This is of beta[1], the mean of all people. How far do people lie from it?"),
-    (1 / 18, 1e-4, "This counts the people in the data. Let a new person come from the population."),
-    (0.0455, 0.0015, "This is of the people in the data. Let a new person come from the population."),
-    (0.0560, 0.0015, "Are these one beta[1] and one tau[2]? Average the share over all their draws."),
-    (0.4112, 0.02, "This is of rho. Which share of slopes is below 0?"),
-]
-CLAIMS = [
-    (r"(not |in|non-?)?significan(t|tly|ce)\b(?! (digit|figure))", "leave that to tests. What may ρ be?"),
-    (r"(dis)?(prove[sdn]?|proving|proofs?)\b", "an interval is no proof."),
-    (r"(uncorrelated|independent|(no|zero) (correlation|relation(ship)?|link))\b", "is ρ known that well?"),
-    (r"caus(e|es|ed|al)\b", "a correlation says nothing of causes."),
-]
+@cache
+def cells() -> tuple[dict, ExactPosterior]:
+    """Make the dictionary of our cells, with the exact answer."""
+    data = stan_data(measurements(), LEVELS, "y", remark=False)[0]
+    return data, exact_posterior(data, PRIOR)
 
 
 @exercise("12.3")
-def report(answer) -> str:
-    """Say what share of people does not get slower, and what is known of ρ."""
-    share, text = answers.items(answer, ["share", "report"], "a dictionary with 'share' and 'report'")
-    share = answers.number(share, "'share', a probability")
-    if not isclose(share, BELOW, abs_tol=0.0055):
-        for wrong, near, hint in OTHERS:
-            if isclose(share, wrong, abs_tol=near):
-                raise WrongAnswer(f"'share': {hint}")
-        rough = "Near. One slope for each draw is too rough: take the probability of each. "
+def planted(answer) -> str:
+    """Plant a bug in a program, and find it without an exact answer.
+
+    That it is there is seen by the exact answer for our cells.
+    """
+    names = ["program", "table"]
+    program, table = answers.items(answer, names, "a dictionary with 'program' and 'table'")
+    fitted = calibrated(table, ["theta", "tau", "sigma"], 20)
+    data, exact = cells()
+    samples = programs.sample(program, data, adapt_delta=0.99)
+    means = {name: programs.by_chain(samples, name) for name in ("theta", "tau", "sigma")}
+    mixed = all(
+        arviz_stats.rhat(draws) < DISAGREE for draws in means.values()
+    )  # a bug may well keep chains apart
+    if mixed and programs.agrees(samples, exact, list(means)):
         raise WrongAnswer(
-            f"'share': {rough * (abs(share - BELOW) < 0.02)}For each draw it is the probability that a "
-            "normal number with mean beta[1] and sd tau[2] is below 0. Average it."
+            "With our cells your mistake changes nothing that can be seen: is it in the program? "
+            "A prior that the data overrule is like that, too. Take a larger one."
         )
-    _read(text)
-    return (
-        "A good report says how sure it is, and which day the intercept stands for. Compare the solution's."
-    )
-
-
-def _read(text) -> None:
-    """Look for the interval of ρ, and for what it cannot say."""
-    if not isinstance(text, str):
-        raise TypeError(f"'report' is {describe_type(text)}: give a sentence or two, as a text")
-    if not 10 <= (words := len(text.split())) <= 100:
-        ask = "What does somebody need who has not seen your code?" if words < 10 else "What can be left out?"
-        raise WrongAnswer(f"'report' has {words} words. {ask}")
-    # A dash between two numbers is no sign, as in 0.1–0.2.
-    found = [float(re.sub("[−–]", "-", x)) for x in re.findall(r"(?<![\d.])[-−–]?0?\.\d+", text)]
-    if len({*found}) < 2:
-        raise WrongAnswer("'report': how well is ρ known? Give the ends of an interval, in digits.")
-    if not (any(-0.75 < x < -0.08 for x in found) and any(0.2 < x < 0.8 for x in found)):
-        raise WrongAnswer("'report': these are not the ends of an interval of ρ, with days from 0.")
-    for pattern, hint in CLAIMS:
-        for claim in re.finditer(r"\b" + pattern, text, re.IGNORECASE):
-            if not re.search(NOT, text[: claim.start()], re.IGNORECASE):
-                raise WrongAnswer(f"'report' says {short_repr(claim[0])}: {hint}")
-
-
-# Mean sd of θ over 210 tables of each kind, which differ by 22%. So the mean of ten lies 25% off, to one side
-# or the other, once in 2000 times.
-SDS = {"plates": 0.98, "samples": 0.648}
+    test = rank_test(table, SURE)
+    outside = test.filter(~pl.col("inside"))["parameter"].to_list()
+    if not outside:
+        raise WrongAnswer(
+            f"There is a bug in the program, but {fitted} replications do not show it beyond doubt. "
+            "Take more, or is the simulation wrong in the same way?"
+        )
+    return f"{fitted} replications, and {outside[0]} gives it away. Would you have seen it in one fit?"
 
 
 @exercise("12.4")
-def more(answer) -> str:
-    """Say whether more plates or more samples tell more of the mean."""
-    names = ["guess", *SDS]
-    guess, *given = answers.items(answer, names, "a dictionary with 'guess', 'plates' and 'samples'")
-    guess = answers.word(guess, "'guess'", SDS, "'plates' or 'samples'")
-    sds = [answers.number(x, f"{name!r}, an sd") for name, x in zip(SDS, given, strict=True)]
-    if sds[0] < sds[1]:
-        raise WrongAnswer("'plates' is for 48 plates, 'samples' for 12 samples. Are the two swapped?")
-    for (name, truth), sd in zip(SDS.items(), sds, strict=True):
-        if not isclose(sd, truth, rel_tol=0.25):
-            if isclose(sd, truth**2, rel_tol=0.25):
-                raise WrongAnswer(f"{name!r}: this seems to be a variance. Give the mean of the sds.")
-            raise WrongAnswer(
-                f"{name!r}: is it the mean sd of θ in ten tables of this size, with the true values "
-                "of the exercise and the lesson's priors?"
-            )
-    how = "as you guessed" if guess == "samples" else "other than you guessed"
-    by = f"{1 - sds[1] / sds[0]:.0%}"
-    return f"Samples, {how}: their sd is {by} smaller. And if plates differed more than samples?"
-
-
-LESSON = {"sleepstudy.csv": "reaction", "penicillin.csv": "diameter"}
+def how_many(answer) -> str:
+    """Say how many replications make a band as narrow as an error is large."""
+    names = [0.06, 0.006]
+    wanted = "a dictionary with 0.06 and 0.006, a number of replications each"
+    large, small = (
+        answers.number(x, f"a number for {name}")
+        for name, x in zip(names, answers.items(answer, names, wanted), strict=True)
+    )
+    if isclose(large, 1.5 / 0.06, rel_tol=0.05):
+        raise WrongAnswer("0.06: this is the root of n. Square it.")
+    if not 550 <= large <= 700:
+        raise WrongAnswer("0.06: set 1.5 over the root of n equal to 0.06, and solve for n.")
+    if isclose(small, 10 * large, rel_tol=0.05):
+        raise WrongAnswer("0.006: an error a tenth as large. Does the band go with n, or with its root?")
+    if not isclose(small, 100 * large, rel_tol=0.05):
+        raise WrongAnswer(
+            "0.006: the band goes with one over the root of n. What makes it ten times narrower?"
+        )
+    return "A tenth of the error takes a hundred times the work. That is when one machine is not enough."
 
 
 @exercise("12.5")
-def own_data(answer) -> str:
-    """Fit a table of the reader's own, and hold the draws against the exact answer."""
-    wanted = "a dictionary with 'data' and 'samples'"
-    data, samples = answers.items(answer, ["data", "samples"], wanted)
-    if not isinstance(data, Mapping) or not {"index_1", "index"} & {*data} or "y" not in data:
-        raise answers.refuse(data, "as 'data' what the program read, data | priors, with 'y' as its numbers")
-    y = np.sort(np.asarray(data["y"], dtype=float))
-    for table, column in LESSON.items():
-        of_lesson = pl.read_csv(table_file(table), comment_prefix="#")[column].sort().to_numpy()
-        if y.shape == of_lesson.shape and np.allclose(y, of_lesson):
-            raise WrongAnswer(f"These are the numbers of {table}. Take a table of your own, or make one up.")
-    lines = "index_1" in data
-    n = np.sum(data.get("J_1", 0)) if lines else np.sum(data.get("J", 0)) - np.max(data.get("J", 0))
-    if n > (most := 400 if lines else 60):
-        other = "" if lines else " besides the largest factor's"
-        raise ValueError(f"{n} groups{other} would take minutes: give a part of the table, {most} at most")
-    draws(samples, "theta")  # says so if these are no samples
-    exact = (exact_slopes if lines else exact_crossed)(data, tolerance=1e-3)
-    off = {n: programs.distance(samples, n, exact.mean(n)) for n in exact.names if "_" not in n}
-    worst = max(off, key=off.get)
-    if off[worst] > programs.TOO_FAR:
+def own_design(answer) -> str:
+    """Calibrate for a tree and a prior of the reader's own."""
+    names = ["data", "table", "least"]
+    wanted = "a dictionary with 'data', 'table' and 'least'"
+    flat, table, least = answers.items(answer, names, wanted)
+    if not isinstance(flat, Mapping) or "parent" not in flat:
+        raise answers.refuse(flat, "as 'data' the dictionary that helpers.tree_data gives")
+    fitted = calibrated(table, ["theta", "tau", "sigma"], 50)
+    prior = {
+        "theta": (flat["prior_theta"][0], flat["prior_theta"][1]),
+        "tau": (0, flat["prior_tau"][0]),
+        "sigma": (0, flat["prior_sigma"]),
+    }
+    for name, (mean, sd) in prior.items():
+        truth = table.filter(parameter=name)["truth"]
+        # the root of a mean square, of a normal and of a half-normal alike: five standard errors
+        spread = float(np.sqrt(((truth - mean) ** 2).mean()))
+        if abs(spread / sd - 1) > 5 / np.sqrt(2 * len(truth)):
+            raise WrongAnswer(
+                f"The true values of {name} scatter by {spread:.3g}, and its prior in 'data' is {sd:.3g}. "
+                "Do simulation and program have the same prior?"
+            )
+    test = rank_test(table, SURE)
+    if outside := test.filter(~pl.col("inside"))["parameter"].to_list():
         raise WrongAnswer(
-            f"{worst} lies {off[worst]:.0f} Monte Carlo standard errors from its exact mean, "
-            f"{exact.mean(worst):.3g}. Are these draws of this data with these priors, and do they diverge?"
+            f"The ranks of {outside[0]} are not even. What differs between simulation and program?"
         )
-    return _known(data, exact, lines) + f" All means are right, the worst off by {off[worst]:.1f} MCSE."
+    learned = dict(table.group_by("parameter").agg(pl.col("shrinkage").median()).rows())
+    least = answers.word(
+        least, "'least'", learned, f"the name of a parameter, one of {', '.join(map(repr, learned))}"
+    )
+    if learned[least] > min(learned.values()) + 1e-9:
+        if learned[least] == max(learned.values()):
+            raise WrongAnswer(
+                "'least': of this one most is learned. Shrinkage 0 means nothing, 1 everything."
+            )
+        raise WrongAnswer("'least': compare the medians of the column shrinkage, by parameter.")
+    said = ", ".join(f"{name} {value:.2f}" for name, value in sorted(learned.items()))
+    return f"{fitted} replications, none out of line. Median shrinkage: {said}."
 
 
-def _known(data: Mapping, exact, lines: bool) -> str:
-    """Say what is known of slopes, or of the spreads of factors."""
-
-    def ends(name):
-        low, high = exact.quantile(name, [0.025, 0.975])
-        return f"{low:.3g} to {high:.3g}"
-
-    said = []
-    if "beta[1]" in exact.names:
-        said.append(f"one unit more of the first predictor changes y by {ends('beta[1]')} on average")
-    if lines:
-        said.append(f"slopes of groups differ from that by an sd of {ends('tau[2]')}")
-    else:
-        said += [f"tau[{f}], of {n} groups, is {ends(f'tau[{f}]')}" for f, n in enumerate(data["J"], 1)]
-    return f"With 95%, {'; '.join(said)}."
+def calibrated(table, parameters: list[str], least: int) -> int:
+    """Say how many replications went through, after making sure that it is a table of calibrate's."""
+    wanted = "as 'table' what helpers.calibrate gives"
+    if not isinstance(table, pl.DataFrame) or not {"parameter", "rank", "draws", "status"} <= {
+        *table.columns
+    }:
+        raise answers.refuse(table, wanted)
+    for name in parameters:
+        if name not in table["parameter"]:
+            raise WrongAnswer(f"The table has no {name}: let simulate return it with the parameters.")
+    fitted = table.filter(status="ok", parameter=parameters[0]).height
+    if failed := table.filter(parameter=parameters[0]).height - fitted:
+        status = table.filter(pl.col("status") != "ok")["status"][0]
+        if fitted < least:
+            raise WrongAnswer(f"{failed} fits failed. The first says: {status}")
+    if fitted < least:
+        raise WrongAnswer(f"{fitted} replications are too few: take {least} or more.")
+    return fitted

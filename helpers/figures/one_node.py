@@ -1,9 +1,9 @@
 """The centering dial: the cloud that the sampler moves in, for every weight and group size.
 
-The model is that of lesson 6, with twenty groups of n measurements, and with everything known but the groups'
-means and τ: the parent is 10, and σ = 1. The averages of the groups are not drawn. They have exactly the
-spread that they should have with τ = 0.4, so that the cloud depends on n alone. It is the cloud of a group in
-the middle; those of groups further out have the same widths, and lean.
+The model is that of lesson 10, with twenty groups of n measurements, and with everything known but the
+groups' means and τ: the parent is 10, and σ = 1. The averages of the groups are not drawn. They have
+exactly the spread that they should have with τ = 0.4, so that the cloud depends on n alone. It is the cloud
+of a group in the middle; those of groups further out have the same widths, and lean.
 
 `one_node.js` draws the cloud anew whenever a slider is moved, from tables of the exact posterior, so the
 figure needs no kernel. Names of models, for tests and for pages that want to set them:

@@ -165,7 +165,7 @@ def test_crossed_groups_are_not_sampled_but_taken_along(form, tmp_path):
     assert "3 (plate), 2 (drug)" in form.told("checked")
     assert "too sure of the mean" in form.told("checked")
     link = form.page.locator("#yours-checked a").get_attribute("href")
-    assert link == "../../lessons/12-slopes-and-crossed.html#groups-that-cross"
+    assert link == "../../lessons/08-slopes-and-crossed.html#groups-that-cross"
     assert form.button("Sample").is_disabled()
     assert "not sampled in this page: take the notebook" in form.told("status")
     for label in ("with weight", "Spread of groups"):

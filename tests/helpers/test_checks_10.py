@@ -3,67 +3,60 @@
 import numpy as np
 import polars as pl
 import pytest
-from answering import edited, given, of, rows, says, switch  # noqa: F401
+from answering import changed, drawn, edited, given, of, perfect, rows, says, switch  # noqa: F401
+from scipy.stats import multivariate_normal
 
 import helpers
-from helpers.checks import exercises, lesson_10
+from helpers.checks import exercises, lesson_05
+from helpers.data import LEVELS
 
-WEAK = {"wide": 0.6475, "narrow": 0.0148}
-NONE = {"mean": 0.232, "upper": 0.3963}
-SURE = {"low": 0.226, "high": 1.096, "none": 0.088}
-EVIDENCE = {"as they are": -1.27, "one slip": 19.06}
-TREE = {"J_1": 3, "index_1": [1, 2, 3], "up": [9, 12, 18], "trials": [35, 35, 54]}
-OWN = {"data": TREE, "prior": lesson_10.PRIOR, "values": "up", "likelihood": "binomial", "theta": -0.75}
+
+def normal(covariance, at=(9, 10, 14)):
+    return multivariate_normal(np.full(len(at), 10), covariance).logpdf(at)
+
+
+FLIP = {"lambda": 2, "tau": 0.5, "left_out": 0.75}
+WEIGHT = [1] * 5 + [0] * 40
+ONE_LEVEL = lesson_05.one_level([1.0, 2.0], [1, 1])
+PILOT = {"data": ONE_LEVEL, "tau": 1, "sigma": 1, "weight": [0, 0]}
+OWN_TREE = {
+    "data": helpers.stan_data(helpers.measurements(), LEVELS, "y", remark=False)[0],
+    "prior": {},
+    "tau": [1] * 3,
+    "nodes": 3,
+}
 
 ANSWERS = {
     "10.1": [
-        ({"Wide": np.float64(0.65), "narrow": pl.Series([0.0135])}, "✔"),
-        ({"wide": 0.64, "narrow": "0.015"}, "a str: .*'narrow'"),
-        ({"wide": 0.0148, "narrow": 0.6475}, "✘ swapped"),
-        ({"wide": 64.7, "narrow": 1.48}, "✘ 'wide'.*per cent"),
-        *of(WEAK, "wide", {0.324: "'wide'.*one end", 0.352: "'wide'.*between", 0.57: "'wide': draw θ"}),
-        *of(WEAK, "narrow", {0.0022: "'narrow'.*a step of τ", 0.0074: "'narrow'.*one end"}),
-        *of(WEAK, "narrow", {0.0108: "'narrow': draw θ.*then τ", 0.03: "'narrow'.*enough draws"}),
-        (0.65, "a float: .*'narrow'"),
+        ({"lambda": 1, "tau": 8**-0.5, "left_out": 3 / 4}, "✔"),
+        *of(FLIP, "tau", {0.25: "square of τ", 2: "solve"}),
+        *of(FLIP, "left_out", {0.25: "you keep", 0.5: "square", 6: "as a share", 75: "per cent"}),
+        (FLIP | {"left_out": 0.9}, "✘ divide n"),
+        ({"lambda": 8, "tau": 1, "left_out": 0.75}, "✘ too high"),
+        ({"lambda": 0.08, "tau": 0.1, "left_out": 0.75}, "✘ too low"),
+        (FLIP | {"lambda": 0}, "✘ above 0"),
+        (2, "an int: .*'left_out'"),
+        (FLIP | {"tau": None}, "a NoneType: .*'tau'"),
     ],
     "10.2": [
-        ({"mean": np.array([0.229]), "upper": 0.405}, "✔"),
-        *of(NONE, "mean", {0: "proportion", 1 / 9: "alone", 39 / 131: "all worms in one", 0.246: "median"}),
-        *of(NONE, "mean", {0.209: "mean log odds", 0.289: "typical", 0.277: "another", -1.33: "below 0"}),
-        *of(NONE, "mean", {23.2: "per cent", 0.6: "fourth row"}),
-        *of(NONE, "upper", {0.37: "95%", 0.44: "θ. Take", 0.42: "not normal", 0.9: "97.5%"}),
-        (NONE | {"upper": -0.42}, "✘ below 0"),
-        ({"mean": 0.232}, "'upper'"),
+        (np.array(WEIGHT) > 0, "✔"),
+        (pl.Series(WEIGHT), "✔"),
+        ([1] * 45, "✘ Group 6.*says less"),
+        ([0] * 45, "✘ Group 1.*says more"),
+        ([0] * 5 + [1] * 40, "✘ other way round"),
+        ([1, 0], "✘ 2 weights.*45"),
+        ([0.94] * 5 + [0.07] * 40, "✘ 0 or 1"),
+        (1, "an int: .*45 weights"),
+        ([[1], [0, 0]], "a list: .*45 weights"),
     ],
-    "10.3": [
-        ({"low": 0.22, "high": np.float64(1.1), "none": 0.107}, "✔"),
-        *[(SURE | dict(zip(("low", "high"), ends, strict=True)), f"✘ {words}") for ends, words in [
-            ((0.223, 0.473), "τ of plates"),
-            ((0.254, 0.472), "have one τ"),
-            ((0.301, 1.167), "too sure"),
-            ((0.257, 0.951), "90%"),
-            ((1.096, 0.226), "swapped"),
-            ((0.1, 2), "97.5%"),
-        ]],
-        *of(SURE, "none", {0.328: "with a factor", 0.53: "cultures", 0.2: "the mean", 0: "too small"}),
-        ([0.2, 1.1, 0.1], "a list: .*'none'"),
-    ],
+    "10.3": [(["program"], "a list: .*path")],
     "10.4": [
-        ({"as they are": -1.3, "one slip": 19.1}, "✔"),
-        *of(EVIDENCE, "as they are", {1.275: "'as they are'.*other way", 0.2795: "ratio", -0.5535: "ten"}),
-        *of(EVIDENCE, "one slip", {-19.06: "'one slip'.*other way", 1.89e8: "ratio", 8.277: "powers of ten"}),
-        *of(EVIDENCE, "one slip", {-82.83: "one model", 25: "nu 4"}),
-        ({"as they are": 19.06, "one slip": -1.27}, "✘ swapped"),
-        (19.06, "'one slip'"),
+        (PILOT["data"], "'tau'"),
+        (PILOT | {"data": [1, 2]}, "a list: .*stan_data"),
+        (PILOT | {"data": OWN_TREE["data"]}, "one level"),
+        (PILOT | {"weight": 1}, "an int: .*'weight'"),
     ],
-    "10.5": [({"program": "worms.stan"}, "a dict: .*path")],
-    "10.6": [
-        (TREE, "'prior'"),
-        (OWN | {"data": [9, 12, 18]}, "a list: .*stan_data"),
-        (OWN | {"likelihood": "normal"}, "'normal'.*'poisson'"),
-        (OWN | {"theta": "about 0"}, "a str: .*'theta'"),
-    ],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("number", "answer", "words"), rows(ANSWERS))
@@ -76,105 +69,61 @@ def test_every_check_is_tried_with_answers_of_the_wrong_kind():
     assert sorted(refusing) == [number for number in exercises() if number.startswith("10.")]
 
 
-def test_10_3_knows_the_intervals_of_the_table_in_the_lesson():
-    rng = np.random.default_rng(6)
-    culture, ml = np.repeat(np.arange(1, 7), 5), np.tile([0.1, 0.1, 0.1, 0.2, 0.2], 6)
-    log_rate = np.log(300) + rng.normal(0, 0.3, 6)[culture - 1] + rng.normal(0, 0.3, 30)
-    table = {"J_1": 6, "index_1": culture, "count": rng.poisson(ml * np.exp(log_rate)), "exposure": ml}
-    plates = table | {"J_2": 30, "index_2": np.arange(1, 31)}
-    asked = {"prior": {"theta": (5.5, 1.5), "tau": 1}, "values": "count", "likelihood": "poisson"}
-    own = helpers.exact_posterior(plates, **asked, shared_tau=False, tolerance=1e-4)
-    found = [(own, "tau[1]"), (own, "tau[2]")]
-    found += [(helpers.exact_posterior(data, **asked, tolerance=1e-4), "tau") for data in (plates, table)]
-    known = [lesson_10.INTERVAL, *(ends for ends, _ in lesson_10.OTHERS[:3])]
-    for (exact, name), ends in zip(found, known, strict=True):
-        assert exact.quantile(name, [0.025, 0.975]) == pytest.approx(ends, abs=1e-4)
+WHICH = ("\ndata {\n", "\ndata {\n  int which;\n")  # for `switch`
 
 
-# What is not as it should be in a program for worms, and what is said of it. A right program is refused if
-# one of four means is five Monte Carlo standard errors off, once in 400,000 times. Mistakes lie further off.
-WORMS = [
-    ({}, "✔ For other counts"),
-    ({"likelihood": "target += binomial_lpmf(reversed | trials, inv_logit(theta_1));"}, "✔"),
-    ({"tau": "tau ~ normal(0, 5);"}, "✘ tau's scale"),
-    ({"tau": "tau ~ cauchy(0, 5);"}, "✘ tau's scale"),
-    ({"tau": "tau ~ cauchy(0, 1);"}, "✘ still a half-Cauchy"),
-    ({"tau": ""}, "✘ tau comes out too large"),
-    ({"theta": "theta ~ normal(0, 5);"}, "✘ theta still that of the schools"),
-    ({"theta": ""}, "✘ none at all"),
-    ({"theta": "theta ~ normal(0, 1.5^2);"}, "✘ a standard deviation"),
-    ({"theta": "theta ~ normal(0, 5);", "tau": "tau ~ cauchy(0, 5);"}, "✘ theta and tau seem"),
-    ({"offset": ""}, "✘ Have the offsets|disagree"),
-    ({"offset": "offset_1 ~ normal(0, tau);"}, "✘ not those of this model"),
-    ({"likelihood": "reversed ~ binomial(trials, Phi(theta_1));"}, "✘ probit"),
-    ({"likelihood": "reversed ~ binomial_logit(trials, rep_vector(theta, J_1));"}, "✘ its own counts"),
-]
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [("noncentered", "theta_3 .*parameter"), ("centered", "theta_1 and theta_2 ")],
+)
+def test_10_3_right_draws_in_another_form_are_told(program, words):
+    says("10.3", helpers.stan_file(program), f"✘ draws are right.*{words}")
 
 
-def test_10_5_each_mistake_in_a_program_for_worms_is_told(tmp_path, given):
-    usual = {"theta": "theta ~ normal(0, 1.5);", "tau": "tau ~ normal(0, 1);"}
-    usual |= {
-        "offset": "offset_1 ~ std_normal();",
-        "likelihood": "reversed ~ binomial_logit(trials, theta_1);",
+def test_10_3_what_colonies_are_drawn_about_and_how_widely_is_told(edited, given):
+    cases = {
+        "for (j in 1:J_3) target += normal_lpdf(theta_3[j] | theta_2[index_2[j]], tau);": "✔",
+        "theta_3 ~ std_normal();": "✘ ties theta_3",
+        "theta_3 ~ normal(theta, tau);": "✘ about θ",
+        "theta_3 ~ normal(theta_1[index_1[index_2]], tau);": "✘ about their days",
+        "theta_3 ~ normal(theta_2[index_2], sigma);": "✘ which spread",
     }
-    path = tmp_path / "worms.stan"
-    path.write_text(f"""
-data {{ int J_1; array[J_1] int reversed; array[J_1] int trials; int which; }}
-parameters {{ real theta; real<lower=0> tau; vector[J_1] offset_1; }}
-transformed parameters {{ vector[J_1] theta_1 = theta + tau * offset_1; }}
-model {{ {switch(" ".join((usual | case).values()) for case, _ in WORMS)} }}
-""")
-    for which, (_, words) in enumerate(WORMS):
+    path = edited(
+        "noncentered",
+        ("  vector[J_3] theta_3_tilde;", "  vector[J_3] theta_3;"),
+        ("  vector[J_3] theta_3 = theta_2[index_2] + tau * theta_3_tilde;\n", ""),
+        ("  theta_3_tilde ~ std_normal();", switch(cases)),
+        WHICH,
+    )
+    for which, words in enumerate(cases.values()):
         given(which=which)
-        says("10.5", path, words)
+        says("10.3", path, words)
 
 
-CENTERED = """
-data { int J_1; array[J_1] int reversed; array[J_1] int trials; int which; }
-parameters { real theta; real<lower=0> tau; vector[J_1] theta_1; }
-model {
-  theta ~ normal(0, 1.5);
-  tau ~ normal(0, 1);
-  theta_1 ~ normal(theta, tau);
-  if (which == 0) reversed ~ binomial_logit(trials, theta_1);
-  else reversed ~ binomial(trials, theta_1);
-}
-"""
-
-
-def test_10_5_a_centered_program_is_right_and_told_that_it_is(tmp_path, given):
-    path = tmp_path / "centered_worms.stan"
-    path.write_text(CENTERED)
-    given(which=0)
-    says("10.5", path, "✔ this is centered")
-    given(which=1)
-    says("10.5", path, "✘ probability|binomial")
-
-
-def test_10_6_data_of_ones_own_are_held_against_the_exact_one():
-    exact = helpers.exact_posterior(TREE, lesson_10.PRIOR, "up", likelihood="binomial")
-    right = OWN | {"theta": exact.mean("theta") + 0.1 * exact.sd("theta")}
-    counts = {"J_1": 3, "index_1": [1, 1, 2, 3], "n": [5, 3, 9, 30], "exposure": [1, 1, 2, 4]}
-    rates = {"data": counts, "prior": {"theta": (1.5, 1.5), "tau": 1}, "values": "n", "likelihood": "Poisson"}
-    rate = helpers.exact_posterior(counts, rates["prior"], "n", likelihood="poisson").mean("theta")
+def test_10_4_a_pilot_of_ones_own_groups_is_held_against_the_exact_one():
+    sizes = np.array([1, 1, 1, 3, 3, 3, 60, 60, 60, 60])
+    df = helpers.simulate([10, sizes.tolist()], theta=10, tau=0.6, sigma=1, seed=8, levels="group")
+    data, _ = helpers.stan_data(df, levels="group", values="y")
+    exact, narrow = helpers.exact_posterior(data), helpers.exact_posterior(data, {"tau": 0.05})
+    tau, sigma = exact.mean("tau"), exact.mean("sigma")
+    weight = (sizes * (tau / sigma) ** 2 > 2).astype(float)
+    answer = {"data": data, "tau": tau, "sigma": sigma, "weight": weight}
+    other = {"tau": narrow.mean("tau"), "sigma": narrow.mean("sigma")}
+    quiet = sizes * (other["tau"] / other["sigma"]) ** 2 > 2
     for change, words in [
-        ({}, "✔ probability is 0.1.* to 0.4"),
-        (rates | {"theta": rate}, "✔ rate is"),
-        (rates | {"theta": np.exp(rate)}, "✘ scale of the data"),
-        ({"theta": 0.32}, "✘ scale of the data"),
-        ({"theta": 1.0}, "✘ posterior standard deviations"),
-        ({"prior": {"theta": (3, 0.5), "tau": 1}}, "✘ with this prior"),
+        ({"weight": [weight], "tau": tau + exact.sd("tau") / 2}, "✔"),
+        ({"weight": weight > 0}, "✔"),
+        ({"weight": np.where(sizes == 3, 1 - weight, weight)}, "✔"),  # these are open to both
+        (other | {"prior": {"tau": 0.05}, "weight": quiet.astype(int)}, "✔"),
+        ({"weight": 1 - weight}, "✘ other way round"),
+        ({"weight": np.ones(10)}, "✘ Group 1.*says less"),
+        ({"weight": weight[:9]}, "✘ 9 weights"),
+        ({"weight": weight / 2}, "✘ 0 or 1"),
+        ({"tau": sigma, "sigma": tau}, "✘ swapped"),
+        ({"tau": 5}, "✘ 'tau'.*stuck"),
+        ({"sigma": 5}, "✘ 'sigma'.*prior"),
+        (other, "✘ 'tau'.*prior"),
     ]:
-        says("10.6", right | change, words)
-    with pytest.raises(ValueError, match="no default prior"):
-        helpers.check("10.6", right | {"prior": {}})
-
-
-def test_evidence_that_the_check_knows_is_that_of_the_exact_posterior():
-    cells = helpers.measurements()
-    wrong = pl.when(pl.int_range(pl.len()) == 0).then(pl.col("y") + 10).otherwise("y")
-    for name, table in {"as they are": cells, "one slip": cells.with_columns(y=wrong)}.items():
-        data, _ = helpers.stan_data(table, helpers.LEVELS, "y")
-        models = [{}, {"likelihood": "student_t", "nu": 4, "tolerance": 1e-6}]
-        found = [helpers.exact_posterior(data, helpers.PRIOR, **model).log_evidence for model in models]
-        assert lesson_10.EVIDENCE[name] == pytest.approx(found, abs=1e-5)
+        says("10.4", answer | change, words)
+    with pytest.raises(ValueError, match="give them as an item 'prior' of your answer"):
+        helpers.check("10.4", answer | {"data": data | {"y": data["y"] + 1000}})

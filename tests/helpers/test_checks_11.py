@@ -1,123 +1,67 @@
 """The checks of lesson 11 know right answers in any form, and have a hint for each typical mistake."""
 
+from math import inf
+
 import numpy as np
-import polars as pl
 import pytest
-from answering import given, of, rows, says  # noqa: F401
-from scipy.stats import norm
+from answering import changed, drawn, edited, given, of, perfect, rows, says, switch  # noqa: F401
+from scipy.stats import multivariate_normal
 
 import helpers
-from helpers.checks import exercises, lesson_11
-from helpers.checks.lesson_02 import cells
+from helpers.checks import exercises, lesson_11, programs
+from helpers.data import LEVELS
 
 
-def by_colony(y, colony):
-    """What each cell differs by from its colony's mean."""
-    return y - (np.bincount(colony, y) / np.bincount(colony))[colony]
+def voice(n, tau=0.6, sigma=0.9):
+    return 1 / (tau**2 + sigma**2 / n)
 
 
-def slope(y, colony):
-    return by_colony(y, colony) @ np.tile(np.arange(10) - 4.5, len(y) // 10)
+def normal(covariance, at=(9, 10, 14)):
+    return multivariate_normal(np.full(len(at), 10), covariance).logpdf(at)
 
 
-def correlation(y, colony):
-    return np.mean([np.corrcoef(y[colony == k], range(10))[0, 1] for k in np.unique(colony)])
-
-
-def halves(y, colony):
-    y = y.reshape(-1, 10)
-    return np.array([y[:, 5:].mean() - y[:, :5].mean()])
-
-
-def sorting(y, colony):
-    y.sort()
-    colony[:] = 0
-    return y[0]
-
-
-def two_cells(y, colony):
-    return np.mean(y[7::10] - y[::10])
-
-
-def is_known(y, colony):
-    return float(any(np.array_equal(y, table) for table, _, _ in lesson_11.tables()))
-
-
-TEXT = "With a half-normal prior of scale 5 for tau, the Bayes factor for complete pooling is 23; "
-TEXT += "with scale 1 it is 5, so that we report the hierarchical model and the interval of tau."
-FACTORS = {"1": 4.78, "20": 92.9, "report": TEXT}
-BUDGET = {"design": [5, 2, 2, 3], "width": 0.91}
-OWN = {"data": {"J_1": 3, "index_1": [1, 1, 2, 2, 3], "y": [9.0, 9.5, 10, 13, 11]}, "prior": {"tau": 1}}
-TWO = OWN["data"] | {"J_1": 2, "J_2": 3, "index_1": [1, 2, 2], "index_2": [1, 1, 2, 2, 3]}
-WORMS = {"J_1": 3, "index_1": [1, 1, 2, 2, 3], "up": [3, 4, 12, 2, 8], "trials": [20, 20, 20, 10, 10]}
-OTHER = {"data": WORMS, "prior": {"theta": (0, 1.5), "tau": 1}, "values": "up", "likelihood": "binomial"}
+OWN_TREE = {
+    "data": helpers.stan_data(helpers.measurements(), LEVELS, "y", remark=False)[0],
+    "prior": {},
+    "tau": [1] * 3,
+    "nodes": 3,
+}
+LOUD = {"limit": 1 / 0.36, "one": voice(60), "twenty": 20 * voice(3)}
+THREE = np.array([[11, 9, 9], [9, 11, 10], [9, 10, 11]])
+SMALL = {"q_1": 1 / 2, "q_2": 2 / 3, "P": 7 / 6, "m": 12.5 / (7 / 6), "log_p": normal(THREE)}
 
 ANSWERS = {
     "11.1": [
-        *((f, "✔ 10 of 10") for f in (slope, correlation, halves)),
-        (lambda y, colony: y.std(), "✘ 0 of 10.*backwards.*larger σ"),
-        (lambda y, colony: y.max(), "✘ backwards"),
-        (lambda y, colony: np.mean((y - y.mean()) ** 3), "✘ backwards"),
-        (sorting, "✘ backwards"),
-        (lambda y, colony: np.corrcoef(y, np.arange(len(y)))[0, 1], "✘ begin anew"),
-        (two_cells, "✘ [4-7] of 10.*have a say"),
-        (lambda y, colony: 3, "✘ 3 for every data set"),
-        (lambda y, colony: np.random.default_rng().random(), "✘ two answers"),
-        (is_known, "✘ an alarm in 10 of 10.*besides"),
-        (lambda y, colony: np.nan, "nan"),
-        (lambda y, colony: by_colony(y, colony), "one number"),
-        (lambda y: y.mean(), r"statistic\(y, colony\)"),
-        (3.2, "without calling it"),
+        ({"limit": 2.78, "one": np.float64(2.68), "twenty": 31.7}, "✔"),
+        *of(LOUD, "limit", {inf: "the other", 1 / 0.6: "square", 1 / 0.81: "Which term"}),
+        *of(LOUD, "one", {1 / (0.6 + 0.9 / 60): "square", 60 / 0.81: "a step of τ away"}),
+        *of(LOUD, "one", {60 * voice(1): "60 colonies", 1: "n = 60"}),
+        *of(LOUD, "twenty", {voice(3): "one of the twenty", voice(3) / 20: "add up", 60: "three cells"}),
+        (2.78, "a float: .*'twenty'"),
+        (LOUD | {"limit": "1/tau²"}, "a str: .*'limit'"),
     ],
-    "11.2": [({"program": "predicting.stan"}, "a dict: .*path")],
-    "11.3": [
-        ({1: np.float64(4.7), 20: pl.Series([94.0]), "Report": TEXT}, "✔"),
-        *of(FACTORS, "1", {1.564: "1: .*logarithms", 0.2094: "other way", 23.25: "5", 92.9: "swapped"}),
-        *of(FACTORS, "1", {0.827: "1: .*probability", 9.55: "half-normal", 3.81: "posterior density"}),
-        *of(FACTORS, "20", {4.53: "20: .*logarithms", 1.97: "20: .*ten", -4.53: "other way", 50: "exp"}),
-        *of(FACTORS, "report", {
-            "Pooling is better, by a factor of 23.": "has 8 words",
-            " ".join([TEXT] * 5): "left out",
-            TEXT.replace("5", "five").replace("23", "large").replace("1", "one"): "in digits",
-            TEXT.replace("prior", "one").replace("half-normal", "").replace("scale", "size"): "Which one",
-            TEXT + " This is not significant.": "tests",
-            TEXT + " This proves that colonies are equal.": "no proof",
-            TEXT + " We accept complete pooling.": "nothing is decided",
-            TEXT + " There are no differences between colonies.": "tell a small τ",
-            TEXT + " So colonies do not differ.": "tell a small τ",
-            TEXT + " So groups are identical.": "tell a small τ",
-        }),
-        (FACTORS | {"report": TEXT + " This isn't proof, and rules nothing out."}, "✔"),
-        (FACTORS | {"report": TEXT + " There is no difference in elpd, to four significant digits."}, "✔"),
-        (FACTORS | {"report": TEXT + " It does not show that there is no effect, nor prove one."}, "✔"),
-        (FACTORS | {"report": 23}, "an int: .*sentences"),
-        (FACTORS | {"1": "five"}, "a str: .*factor"),
-        ({"report": TEXT}, "'1'"),
+    "11.2": [
+        ({name: round(x, 3) for name, x in SMALL.items()}, "✔"),
+        (SMALL | {"q_1": 1}, "✘ 'q_1'.*of their group"),
+        *of(SMALL, "q_2", {2: "'q_2'.*of their group", 0.5: "'q_2'.*two cells", 1 / 3: "'q_2'.*two cells"}),
+        (SMALL | {"q_1": 0.1}, "✘ 'q_1'.*a step of τ"),
+        (SMALL | {"P": 7 / 12}, "✘ 'P'"),
+        *of(SMALL, "m", {10.5: "groups count alike", 11: "cells count alike", 12.5: "by P", 9: "9 and 12"}),
+        (SMALL | {"log_p": normal(THREE - 9)}, "✘ uncertainty of θ"),
+        (SMALL | {"log_p": normal(np.full((3, 3), 10) + np.eye(3))}, "✘ only those of one group"),
+        (SMALL | {"log_p": normal(np.full((3, 3), 9) + 2 * np.eye(3))}, "✘ Cells 2 and 3"),
+        (SMALL | {"log_p": normal(11 * np.eye(3))}, "✘ not independent"),
+        *of(SMALL, "log_p", {normal([[11, 9], [9, 10.5]], at=(9, 12)): "two means", -7: "log_density"}),
+        ([0.5, 0.67], "a list: .*'q_1'"),
+        (SMALL | {"P": [1]}, "a list: .*'P'"),
     ],
-    "11.4": [
-        ({"design": np.array([5.0, 2, 2, 3]), "width": np.array([0.98])}, "✔ No design"),
-        ({"design": pl.Series([7, 1, 2, 4]), "width": 0.93}, "✔ 5% narrower"),
-        *of(BUDGET, "width", {0.457: "half", 0.228: "standard dev", 0.052: "variance", 0.75: "90%"}),
-        *of(BUDGET, "width", {1.1: "'width'.*hundred"}),
-        (BUDGET | {"design": [5, 2, 2, 4]}, "✘ 220 hours, 20 more"),
-        (BUDGET | {"design": [2, 2, 2, 15]}, "✘ leaves 24 hours.* cell in each"),
-        (BUDGET | {"design": [2, 2, 2, 18]}, "✘ about [34].% narrower.*days"),
-        (BUDGET | {"design": [9, 1, 1, 4]}, "✘ Give up days"),
-        (BUDGET | {"design": [4, 2, 2, 5]}, "✘ a little narrower.*neighbours"),
-        (BUDGET | {"design": [7, 1, 1, 10]}, "✘ 10 cells say little"),
-        (BUDGET | {"design": [5, 2, 2]}, r"\[5, 2, 2|four whole"),
-        (BUDGET | {"design": [5, 0, 2, 3]}, "four whole"),
-        (BUDGET | {"design": [5, 2, 2, 2.5]}, "four whole"),
-        ([5, 2, 2, 3], "'width'"),
-    ],
+    "11.3": [(2, "an int: .*path")],
+    "11.4": [({"program": 1}, "a dict: .*path")],
     "11.5": [
-        (OWN, "'elpd'"),
-        (OWN | {"elpd": -9, "likelihood": "gamma"}, "'gamma'.*'poisson'"),
-        (OWN | {"elpd": -9, "likelihood": "student_t"}, "an hour: .*'nu'"),
-        (OWN | {"elpd": "-9"}, "a str: .*'elpd'"),
-        (OWN | {"elpd": -9, "data": [9, 12, 18]}, "a list: .*stan_data"),
+        ({"data": OWN_TREE["data"], "tau": [1], "best": 2}, "a dict: .*tree_data"),
+        ([1], "a list: .*'best'"),
     ],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("number", "answer", "words"), rows(ANSWERS))
@@ -130,159 +74,100 @@ def test_every_check_is_tried_with_answers_of_the_wrong_kind():
     assert sorted(refusing) == [number for number in exercises() if number.startswith("11.")]
 
 
-def test_11_1_a_statistic_that_sorts_its_table_spoils_no_other():
-    before = [y.copy() for y, _, _ in lesson_11.tables()]
-    says("11.1", sorting, "✘ 0 of 10")
-    assert all(np.array_equal(y, table[0]) for y, table in zip(before, lesson_11.tables(), strict=True))
+MEAN = "v * (y[j] / square(sigma[j]) + theta / square(tau))"
+
+SCHOOLS = [
+    ({"draw": f"normal_rng({MEAN}, sqrt(v))"}, "✔"),
+    ({"sd": "rep_vector(tau, N)"}, "✘ standard errors"),
+    ({"sd": "square(tau) + square(sigma)"}, "✘ too small"),
+    ({"tau": "tau ~ normal(0, 5);"}, "✘ half-normal"),
+    ({"tau": "tau ~ cauchy(0, 10);"}, "✘ of scale 5"),
+    ({"theta": ""}, "✘ theta seems to have no prior"),
+    ({"tau": ""}, "✘ Has each its prior"),
+    ({"draw": f"normal_rng({MEAN}, v)"}, "✘ scatters too much or too little"),
+    ({"draw": "normal_rng(theta, tau)"}, "✘ another mean"),
+]
 
 
-PROGRAM = """
-generated quantities {
-  vector[N] log_lik;
-  array[N] real y_rep;
-  for (n in 1:N) {
-    log_lik[n] = normal_lpdf(y[n] | theta_3[index_3[n]], sigma);
-    y_rep[n] = normal_rng(theta_3[index_3[n]], sigma);
-  }
+def test_11_3_each_mistake_in_a_program_without_schools_is_told(tmp_path, given):
+    usual = {"theta": "theta ~ normal(0, 5);", "tau": "tau ~ cauchy(0, 5);"}
+    usual |= {"sd": "sqrt(square(tau) + square(sigma))", "draw": "0"}
+    cases = [usual | case for case, _ in SCHOOLS]
+    path = tmp_path / "schools.stan"
+    path.write_text(f"""
+data {{ int N; vector[N] y; vector[N] sigma; int which; int drawn; }}
+parameters {{ real theta; real<lower=0> tau; }}
+model {{ {switch("{theta} {tau} y ~ normal(theta, {sd});".format(**case) for case in cases)} }}
+generated quantities {{
+  vector[drawn] theta_1;
+  for (j in 1:drawn) {{
+    real v = 1 / (1 / square(sigma[j]) + 1 / square(tau));
+    {switch(f"theta_1[j] = {case['draw']};" for case in cases)}
+  }}
+}}
+""")
+    for which, (case, words) in enumerate(SCHOOLS):
+        given(which=which, drawn=8 * ("draw" in case))
+        says("11.3", path, words)
+
+
+def test_11_3_schools_may_be_left_out_altogether_and_not_moved(tmp_path):
+    other = tmp_path / "other.stan"
+    other.write_text("""
+data { int N; vector[N] y; vector[N] sigma; }
+parameters { real x; real log_tau; }
+transformed parameters { real theta = 5 * x; real tau = exp(log_tau); }
+model {
+  x ~ std_normal();
+  target += cauchy_lpdf(tau | 0, 5) + log_tau;
+  y ~ multi_normal(rep_vector(theta, N), diag_matrix(square(tau) + square(sigma)));
 }
-"""
+""")
+    says("11.3", str(other), "✔ had back")
+    says("11.3", helpers.stan_file("schools_noncentered"), "✘ draws are right.*theta_1_tilde")
 
 
-class Draws:
-    """Draws of a right program, by chain, draw and cell, and what mistakes would make of them."""
-
-    def __init__(self, post):
-        data = lesson_11.colonies()[0]
-        day, batch, colony = (np.array(data[f"index_{k}"]) - 1 for k in (1, 2, 3))
-        self.y = np.array(data["y"])
-        one_each = [post[name].values[..., None] for name in ("tau", "sigma", "theta")]
-        self.tau, self.sigma, self.theta = one_each
-        self.colony = post["theta_3"].values[..., colony]
-        self.batch = post["theta_2"].values[..., batch[colony]]
-        self.day = post["theta_1"].values[..., day[batch[colony]]]
-        self.log_lik, self.y_rep = post["log_lik"].values, post["y_rep"].values
-        rng = np.random.default_rng(1)
-        self.z, self.shared = rng.normal(size=self.y_rep.shape), rng.normal(size=self.sigma.shape)
-        self.new = self.theta
-        for node in (day[batch[colony]], batch[colony], colony):
-            steps = rng.normal(size=(*self.y_rep.shape[:2], node.max() + 1))
-            self.new = self.new + self.tau * steps[..., node]
-
-
-# What may be in place of log_lik, and of y_rep, and what is said of it. A right y_rep is refused once in
-# 600,000 times; right θ, τ and σ are once in half a million.
-LOG_LIK = [
-    (lambda d: d.log_lik, "✔ elpd_loo.*k̂.*Exactly"),
-    (lambda d: d.log_lik.sum(axis=2), "✘ 'log_lik' has 1 for 72 cells.*sum"),
-    (lambda d: d.log_lik[..., :12], "✘ 'log_lik' has 12 for 72"),
-    (lambda d: 0 * d.log_lik + d.log_lik.sum(axis=2, keepdims=True), r"✘ sum over all cells.*y\[n\]"),
-    (lambda d: np.exp(d.log_lik), "✘ 'log_lik'.*density"),
-    (lambda d: -d.log_lik, "✘ opposite sign"),
-    (lambda d: -2 * d.log_lik, "✘ deviance"),
-    (lambda d: d.log_lik + np.log(2 * np.pi) / 2, "✘ constant"),
-    (lambda d: norm.logpdf(d.y, d.colony, d.sigma**2), "✘ 'log_lik'.*not its square"),
-    (lambda d: norm.logpdf(d.y_rep, d.colony, d.sigma), "✘ 'log_lik'.*of y_rep"),
-    (lambda d: norm.logpdf(d.y, d.batch, d.sigma), "✘ 'log_lik': theta_2.*batch"),
-    (lambda d: norm.logpdf(d.y, d.day, d.sigma), "✘ 'log_lik': theta_1.*day"),
-    (lambda d: norm.logpdf(d.y, d.theta, d.sigma), "✘ 'log_lik': theta is"),
-    (lambda d: d.log_lik[..., ::-1], "✘ another order"),
-    (lambda d: norm.logpdf(d.y, d.colony, 2 * d.sigma), "✘ normal_lpdf of"),
-    (lambda d: np.full(d.z.shape, np.nan), "✘ 'log_lik' is nan"),
-]
-Y_REP = [
-    (lambda d: d.colony + d.sigma * d.z, "✔"),
-    (lambda d: d.colony, "✘ 'y_rep'.*colony's mean.*error"),
-    (lambda d: d.y + 0 * d.z, "✘ measured"),
-    (lambda d: d.colony + d.sigma**2 * d.z, "✘ 'y_rep'.*not its square"),
-    (lambda d: d.batch + d.sigma * d.z, "✘ 'y_rep': theta_2.*batch"),
-    (lambda d: d.day + d.sigma * d.z, "✘ 'y_rep': theta_1.*day"),
-    (lambda d: d.theta + d.sigma * d.z, "✘ 'y_rep': theta is"),
-    (lambda d: d.theta + np.hypot(3**0.5 * d.tau, d.sigma) * d.z, "✘ new day.*another question"),
-    (lambda d: d.new + d.sigma * d.z, "✘ new day.*another question"),
-    (lambda d: d.batch + np.hypot(d.tau, d.sigma) * d.z, "✘ new colony.*another question"),
-    (lambda d: d.colony[..., ::-1] + d.sigma * d.z, "✘ distribution that"),
-    (lambda d: d.colony + 1.1 * d.sigma * d.z, "✘ distribution that"),
-    (lambda d: d.colony + d.sigma * d.shared, "✘ share an error"),
-]
-
-
-def test_11_2_each_mistake_in_what_a_program_predicts_is_told(tmp_path, given):
-    path = tmp_path / "predicting.stan"
-    path.write_text(helpers.stan_file("noncentered").read_text("utf-8") + PROGRAM)
-
-    def replaced(name, make):
-        def change(post):
-            x = make(Draws(post))
-            return post.drop_vars(name).assign({name: (["chain", "draw", "cell"][: x.ndim], x)})
-
-        return change
-
-    for name, cases in {"log_lik": LOG_LIK, "y_rep": Y_REP}.items():
-        for make, words in cases:
-            given(replaced(name, make))
-            says("11.2", path, words)
-        given(lambda post, name=name: post.drop_vars(name))
-        says("11.2", path, f"✘ no '{name}'")
-    given(lambda post: post.drop_vars("theta_3"))
-    says("11.2", path, "✘ keep the names")
-    given(lambda post: post.assign(sigma=2 * post["sigma"]))
-    says("11.2", path, "✘ other blocks")
-
-
-def test_11_3_evidences_and_densities_at_zero_give_the_same_factors():
-    for scale in (1, 5, 20):
-        exact = helpers.exact_posterior(cells(), helpers.PRIOR | {"tau": scale})
-        at_zero = exact.density("tau", 0) / ((2 / np.pi) ** 0.5 / scale)
-        assert lesson_11.factor(scale) == pytest.approx(at_zero, rel=1e-6)
-    assert [lesson_11.factor(scale) for scale in (1, 20)] == pytest.approx([4.7768, 92.904], rel=1e-4)
-
-
-@pytest.mark.parametrize("asked", [OWN, OTHER], ids=["cells", "worms"])
-def test_11_5_an_elpd_of_ones_own_is_held_against_the_exact_one(asked):
-    more = {name: x for name, x in asked.items() if name not in ("data", "prior")}
-    exact = helpers.exact_loo(asked["data"], asked["prior"], **more)
-    y = np.array(asked["data"][more.get("values", "y")])
-    pooled = helpers.exact_loo(asked["data"], asked["prior"] | {"tau": 1e-6 * np.std(y)}, **more)
-    evidence = helpers.exact_posterior(asked["data"], asked["prior"], **more).log_evidence
-    for elpd, words in [
-        (exact, "✔ Measurement [34], .* is predicted worst.*others let one expect about"),
-        (exact.elpd + 0.005, "✔"),
-        (exact.elpd / len(y), "✘ mean"),
-        (-2 * exact.elpd, "✘ deviance"),
-        (-exact.elpd, "✘ sign"),
-        (exact.elpd + exact.p, "✘ Nothing was left out"),
-        (evidence, "✘ evidence"),
-        (pooled.elpd, "✘ complete pooling"),
-        (exact.elpd + 0.1, "✘ near.*exact_loo"),
-        (exact.elpd - 20, "✘ another one.*'leave_out'"),
+def test_11_4_the_slope_of_a_logarithm_and_what_it_is_mistaken_for(tmp_path, drawn):
+    text, path = helpers.stan_file("tree_marginal").read_text("utf-8"), tmp_path / "ruler.stan"
+    says("11.4", helpers.stan_file("tree_marginal"), "✘ no straight line")
+    start, end = text.index("  real spread("), text.index("}\n\ndata {")
+    curve = text[text.index("    real low ") : end].rsplit("}", 1)[0]
+    for log_slope, words in [(curve, "✘ that of the old curve"), ("return x;", "✔")]:  # up to a constant
+        functions = "real spread(real x, real scale) { return scale * exp(x); }\n"
+        functions += f"real log_slope(real x, real scale) {{ {log_slope} }}\n"
+        path.write_text(text[:start] + functions + text[end:])
+        says("11.4", path, words)
+    # The check looks at the density of each draw, so a wrong slope may be put in where a right one was.
+    short = {"chains": 1, "iter_warmup": 200, "iter_sampling": 200, "sig_figs": 12}
+    samples = programs.sample(path, lesson_11.five_groups()[0], **short)
+    spreads = np.array([programs.by_chain(samples, name) for name in ("tau[1]", "sigma")])
+    lp = samples["sample_stats"]["lp"].values
+    rest = lp - np.log(spreads).sum(axis=0)
+    drawn(samples)
+    for slopes, words in [
+        (0, "constant"),
+        (spreads, "slope itself"),
+        (-np.log(spreads), "sign"),
+        (spreads**2, "is not"),
     ]:
-        says("11.5", asked | {"elpd": elpd}, words)
+        lp[:] = rest + np.sum(slopes, axis=0)
+        says("11.4", path, f"✘ {words}")
 
 
-def test_11_5_what_is_expected_is_on_the_scale_of_the_data():
-    found = helpers.check("11.5", OTHER | {"elpd": helpers.exact_loo(**OTHER)})  # the third, 12 of 20
-    rest = {"J_1": 3, "index_1": [1, 1, 2, 3], "up": [3, 4, 2, 8], "trials": [20, 20, 10, 10]}
-    exact = helpers.exact_posterior(**OTHER | {"data": rest})
-    assert f" {20 * exact.mean('theta_1[2]', scale='data'):.4g}. " in found.text
-
-
-@pytest.mark.parametrize("more", [{"sigma": [0.5] * 5}, {"shared_tau": False}, {"leave_out": "theta_1"}])
-def test_11_5_other_models_are_said_in_the_answer(more):
-    table = OWN if "shared_tau" not in more else OWN | {"data": TWO}  # one level has one τ anyway
-    exact = helpers.exact_loo(**table, **more)
-    says("11.5", table | {"elpd": exact.elpd}, "✘")
-    says("11.5", table | more | {"elpd": exact.elpd}, "✔ lowest" if "leave_out" in more else "✔ worst")
-
-
-def test_11_5_a_measurement_alone_in_its_group_is_said_to_be():
-    far = OWN | {"data": OWN["data"] | {"y": [9.0, 9.5, 10, 10.5, 18]}}
-    says("11.5", far | {"elpd": helpers.exact_loo(**far)}, "✔ Measurement 5, 18, .*alone in its group")
-
-
-@pytest.mark.parametrize(
-    ("more", "most"), [({}, 400), ({"shared_tau": False}, 50), ({"likelihood": "student_t", "nu": 4}, 20)]
-)
-def test_11_5_what_would_take_minutes_is_refused_with_a_remedy(more, most):
-    data = {"J_1": 2, "index_1": [1, 2] * most, "y": np.arange(2.0 * most)}
-    with pytest.raises(ValueError, match=f"{2 * most} out.*at most {most}, or .*'leave_out': 'theta_1'"):
-        helpers.check("11.5", {"data": data, "prior": {"tau": 1}, "elpd": -100} | more)
+def test_11_5_a_large_tree_of_ones_own_is_sampled_once_more():
+    df = helpers.simulate([10, 8, 6], theta=10, tau=[1, 0.4], sigma=0.5, seed=4, levels=["a", "b"])
+    data, _ = helpers.stan_data(df, levels=["a", "b"], values="y", remark=False)
+    exact = helpers.exact_posterior(data, shared_tau=False, tolerance=1e-6)
+    tau = np.array([exact.mean("tau[1]"), exact.mean("tau[2]")])
+    answer = {"data": helpers.tree_data(data, shared_tau=False), "tau": tau.tolist(), "best": 2}
+    for change, words in [
+        ({"tau": tau - [0.2 * exact.sd("tau[1]"), 0]}, "✔"),
+        ({"best": 1}, "✘ count the levels from 1"),
+        ({"best": 3}, "✘ smallest"),
+        ({"tau": tau[::-1]}, "✘ reverse"),
+        ({"tau": [tau[0], tau[1] ** 2]}, "✘ level 2"),
+        ({"tau": tau[:1]}, "✘ 1 entries"),
+        ({"data": helpers.tree_data(data)}, "✘ shared_tau=False"),
+        ({"best": "colony"}, "number of a level"),
+    ]:
+        says("11.5", answer | change, words)

@@ -106,7 +106,7 @@ def told(df, levels=None, **options) -> list[str]:
 
 def test_what_crosses_is_not_remarked_on_once_it_is_named_so():
     [said] = told(PLATES, ["day", "drug"])
-    assert "'drug' crosses the levels above: give it as crossed='drug' (lesson 12); a nested model" in said
+    assert "'drug' crosses the levels above: give it as crossed='drug' (lesson 8); a nested model" in said
     assert told(PLATES, "day", crossed="drug") == told(PLATES, crossed=["day", "drug"]) == []
 
 

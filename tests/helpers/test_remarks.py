@@ -46,7 +46,7 @@ NESTED = {
 def test_crossed_groups_are_remarked_on_once(df):
     [words] = told(df, ["plate", "drug"])
     assert words.startswith("labels of 'drug' stand under ")
-    assert "crosses the levels above: give it as crossed='drug' (lesson 12); a nested model" in words
+    assert "crosses the levels above: give it as crossed='drug' (lesson 8); a nested model" in words
     assert told(df, "plate", crossed="drug") == []
     assert told(df, ["plate", "drug"], remark=False) == []
 

@@ -1,4 +1,4 @@
-"""The table of lesson 9 was made by the programs as they are, is whole, and says what calibration should."""
+"""The table of lesson 12 was made by the programs as they are, is whole, and says what calibration should."""
 
 import math
 import re
@@ -37,7 +37,7 @@ def test_table_is_whole_small_and_of_the_programs_as_they_are():
 
 
 def test_script_and_lesson_imagine_the_same():
-    files = (LESSONS / "09-calibration.md", Path(calibration.__file__))
+    files = (LESSONS / "12-calibration.md", Path(calibration.__file__))
     imagine = re.compile(r"^def imagine\(.*?^    return truth, flat\n", re.MULTILINE | re.DOTALL)
     shown, made = (imagine.search(path.read_text("utf-8"))[0] for path in files)
     assert shown == re.sub(r'^    """.*"""\n', "", made, flags=re.MULTILINE)

@@ -1,4 +1,4 @@
-"""Calibrate the course's programs, for lesson 9: draw from the prior, simulate, fit and rank, many times.
+"""Calibrate the course's programs, for lesson 12: draw from the prior, simulate, fit and rank, many times.
 
 ``make calibration`` writes ``lessons/data/calibration.parquet``: a thousand replications of each form of the
 model, and two hundred of each planted bug. An interrupted run goes on when it is called again.

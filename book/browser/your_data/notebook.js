@@ -193,7 +193,7 @@ if files:
     const factors = own(crossing.factors.map(([level]) => level));
     return [
       begin(
-        "Fits groups that cross, as lesson 12 of the course *Hierarchical models in Stan, from Python* does, with CmdStan.",
+        "Fits groups that cross, as lesson 8 of the course *Hierarchical models in Stan, from Python* does, with CmdStan.",
         did,
       ),
       code(`${reading(job, names, "\nimport arviz\nimport helpers\nimport numpy as np")}${paths.reverse().join("")}
@@ -204,7 +204,7 @@ data |= {
     "prior_beta": np.zeros((0, 2)),  # there is no predictor
     "prior_tau": [${repr(prior.tau)}] * data["F"],
     "prior_sigma": ${repr(prior.sigma)},
-    "centered": [0] * data["F"],  # 1 for a factor whose groups have many measurements each, as lesson 6 advises
+    "centered": [0] * data["F"],  # 1 for a factor whose groups have many measurements each, as lesson 10 advises
 }
 factors = ${repr(factors)}  # tau[1] is the spread of the first, and so on
 print(f"{data['N']} measurements; groups of each factor: {dict(zip(factors, data['J'].tolist()))}")`),

@@ -2,7 +2,7 @@
 
 course.tableForm = (() => {
   const SHOWN = 4; // rows of the table as it is read
-  const LESSON_12 = "../../lessons/12-slopes-and-crossed.html#groups-that-cross";
+  const LESSON_8 = "../../lessons/08-slopes-and-crossed.html#groups-that-cross";
   const { count, element, plural } = course;
   const { at, say, options } = course.page;
 
@@ -231,7 +231,7 @@ course.tableForm = (() => {
     const picture = course.pictures.drawTree(tree, levels);
     if (model) {
       const [before, after] = course.crossedWords(model, table.rows);
-      return [before, element("a", { href: LESSON_12 }, "Lesson 12"), [after, ...asides(chosen)].join(" ")];
+      return [before, element("a", { href: LESSON_8 }, "Lesson 8"), [after, ...asides(chosen)].join(" ")];
     }
     const parts = levels.map((level, k) => `${count(tree.sizes[k])} (${level})`);
     const what = course.likelihoods[likelihood].size ? "count" : "measurement";

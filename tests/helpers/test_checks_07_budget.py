@@ -1,4 +1,4 @@
-"""The best designs for a budget, which the check of exercise 11.4 has as numbers, are computed anew."""
+"""The best designs for a budget, which the check of exercise 07.4 has as numbers, are computed anew."""
 
 from itertools import product
 
@@ -8,7 +8,7 @@ from scipy.special import ndtr
 from scipy.stats import chi2, norm
 
 import helpers
-from helpers.checks import lesson_11
+from helpers.checks import lesson_07
 from helpers.priors import MADE_UP
 
 TAU, SIGMA = (x.ravel() for x in np.meshgrid(np.geomspace(0.005, 5, 45), np.geomspace(0.4, 3, 30)))
@@ -52,7 +52,7 @@ def median_width(design, n):
     return np.median(widths(design, squares, norm.ppf(u[:, 4]) * (true[0] / np.prod(design)) ** 0.5))
 
 
-def test_11_4_sums_of_squares_give_the_width_of_an_exact_interval():
+def test_07_4_sums_of_squares_give_the_width_of_an_exact_interval():
     for k, design in enumerate([(5, 2, 2, 3), (7, 1, 2, 4), (2, 6, 1, 2)]):
         df = helpers.simulate(design, theta=10, tau=0.3, sigma=0.9, seed=k)
         y = df["y"].to_numpy().reshape(design)
@@ -66,22 +66,22 @@ def test_11_4_sums_of_squares_give_the_width_of_an_exact_interval():
 
 def is_full(design):
     """Whether no level can have one more within 200 hours."""
-    return min(lesson_11.hours(np.add(design, one)) for one in np.eye(4, dtype=int)) > 200
+    return min(lesson_07.hours(np.add(design, one)) for one in np.eye(4, dtype=int)) > 200
 
 
-def test_11_4_no_design_that_is_not_listed_is_as_good():
+def test_07_4_no_design_that_is_not_listed_is_as_good():
     """By 5000 experiments each; by 40,000, listed ones are up to 5.2% wider than the best, others from 6.1%.
 
     The ratio of two medians has a standard error of 0.4%: by chance one is beyond a limit
     once in 500 times. But the numbers are the same each time.
     """
     among = product(range(1, 11), range(1, 13), range(1, 25), range(1, 41))
-    within = [design for design in among if lesson_11.hours(design) <= 200 and is_full(design)]
+    within = [design for design in among if lesson_07.hours(design) <= 200 and is_full(design)]
     rough = {design: median_width(design, 100) for design in within}
     near = [design for design in within if rough[design] < 1.15 * min(rough.values())]
     found = {design: median_width(design, 5000) for design in near}
     best = min(found, key=found.get)
-    assert best == min(lesson_11.WIDTHS, key=lesson_11.WIDTHS.get)
-    for design, width in lesson_11.WIDTHS.items():
+    assert best == min(lesson_07.WIDTHS, key=lesson_07.WIDTHS.get)
+    for design, width in lesson_07.WIDTHS.items():
         assert found.pop(design) == pytest.approx(width, abs=0.02)  # five standard errors
-    assert min(found.values()) > 1.05 * lesson_11.WIDTHS[best]
+    assert min(found.values()) > 1.05 * lesson_07.WIDTHS[best]
