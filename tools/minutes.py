@@ -41,7 +41,7 @@ def seconds(lesson: Path) -> float:
 if __name__ == "__main__":
     page = PAGE.read_text("utf-8")
     lines = {row.split(" | ")[0]: row for row in TABLE.search(page)[0].splitlines()}
-    for lesson in chosen(sys.argv[1:]):
+    for lesson in (path for path in chosen(sys.argv[1:]) if path.name[0].isdigit()):
         row = f"{line(lesson)}{seconds(lesson):.0f} |"
         lines[row.split(" | ")[0]] = row
         print(row)

@@ -15,6 +15,7 @@ import nbformat
 from nbclient import NotebookClient
 
 LESSONS = Path(__file__).parent.parent / "lessons"
+NUMBERED = "[0-9]*.md"  # lessons; the other texts are appendices, a-*.md and so on
 CHECKED = "nbval-check-output"
 FOLDED = "hide-cell"
 ANSWER = "answer"  # an empty cell below an exercise

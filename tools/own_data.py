@@ -86,8 +86,8 @@ def write_priors(root: Path) -> None:
 
 
 def lessons(folder: Path = LESSONS) -> list[Path]:
-    """List the lessons but the fifth, which is about eight schools and has priors for these."""
-    return [path for path in sorted(folder.glob("*.md")) if not path.name.startswith("05")]
+    """List the texts but lesson 5 and appendix A, which are about eight schools and have priors for these."""
+    return [path for path in sorted(folder.glob("*.md")) if not path.name.startswith(("05", "a-"))]
 
 
 def make_tables() -> None:

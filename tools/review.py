@@ -9,11 +9,12 @@ from collections import Counter
 from pathlib import Path
 
 from tools.minutes import PAGE, stated
-from tools.notebooks import LESSONS
+from tools.notebooks import LESSONS, NUMBERED, SOLUTIONS
 
 WORDS_A_MINUTE = 130  # with formulas in between, and a second look
 SECONDS_A_LINE = 8  # of code, read and run
 FIGURE, MOVING, QUIZ = 2, 5, 1.5  # minutes for a figure, for one that moves, and for a quick question
+OPTIONAL = "(optional)"  # at the end of the title of a section, whose minutes do not count
 EXERCISE, WITH_CODE = 2, 3  # minutes to think, and more if the answer is code; reading is added
 
 BLOCK = re.MULTILINE | re.DOTALL
@@ -46,6 +47,12 @@ def words(text: str) -> float:
     return len(FENCE.sub("", text).split()) / WORDS_A_MINUTE
 
 
+def prose(text: str) -> int:
+    """Count the words of a lesson without code and without solutions."""
+    rest = SOLUTIONS.sub("", f"{FENCE.sub('', text.split('---', 2)[2])}\n")
+    return len(re.sub("<[^>]*>", "", rest).split())
+
+
 def code(lines: list[str]) -> float:
     """Minutes to read and run lines of code; claims are folded, and not read."""
     return SECONDS_A_LINE * sum(line[:6] not in ("assert", "") for line in lines) / 60
@@ -74,9 +81,13 @@ def exercises(text: str) -> float:
 def minutes(lesson: Path) -> list[str]:
     """Tell what the lesson states and what is estimated, and the latter of every section."""
     parts = [(reading(text), exercises(text), title) for title, text in split(lesson.read_text("utf-8"))]
-    sums = [round(sum(column)) for column in list(zip(*parts, strict=True))[:2]]
+    needed = [part for part in parts if not part[2].endswith(OPTIONAL)]
+    sums = [round(sum(column)) for column in list(zip(*needed, strict=True))[:2]]
     _, *claimed = stated(lesson.read_text("utf-8"))
-    rows = [f"{lesson.stem}: {sums[0]} + {sums[1]} minutes, stated {claimed[0]} + {claimed[1]}"]
+    rows = [
+        f"{lesson.stem}: {sums[0]} + {sums[1]} minutes, stated {claimed[0]} + {claimed[1]}; "
+        f"{prose(lesson.read_text('utf-8'))} words"
+    ]
     return rows + [f"  {read:4.0f} {solve:4.0f}  {title}" for read, solve, title in parts]
 
 
@@ -110,6 +121,6 @@ def plan() -> list[str]:
 
 
 if __name__ == "__main__":
-    texts = sorted(LESSONS.glob("*.md"))
+    texts = sorted(LESSONS.glob(NUMBERED))
     for told in [*map(minutes, texts), telling(texts), plan()]:
         print(*told, sep="\n")

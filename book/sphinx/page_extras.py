@@ -1,7 +1,8 @@
 """Sphinx extension: what every page gets beside its text.
 
 Links from the first use of a term to the glossary, the notebook of the page, and a
-last line that says with what and when the page was made.
+last line that says with what and when the page was made. And addresses that pages
+once had, which lead to where they are now.
 """
 
 import html
@@ -24,6 +25,23 @@ PACKAGES = ["arviz", "bebi103", "bokeh", "cmdstanpy", "iqplot", "numpy", "polars
 NOTEBOOKS = "notebooks"
 GLOSSARY = "book/pages/glossary"
 INSTRUCTORS = "book/pages/instructors"  # with answers to questions for a test
+# Pages that have moved, and where to
+MOVED = {
+    "lessons/06-when-to-center": "lessons/10-when-to-center",
+    "lessons/07-any-depth": "lessons/06-spread-for-every-level",
+    "lessons/08-integrating-out": "lessons/11-integrating-out",
+    "lessons/09-calibration": "lessons/12-calibration",
+    "lessons/10-counts-and-outliers": "lessons/09-counts-and-outliers",
+    "lessons/11-does-it-fit": "lessons/07-does-it-fit",
+    "lessons/12-slopes-and-crossed": "lessons/08-slopes-and-crossed",
+}
+FORWARD = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>This page has moved</title>
+<script>location.replace("{to}" + location.hash)</script>
+<noscript><meta http-equiv="refresh" content="0; url={to}"></noscript>
+<link rel="canonical" href="{to}">
+<p>This page has moved: <a href="{to}">{to}</a>
+"""
 # Where a link would be in the way, or wrong: in titles, code, formulas, and links.
 NOT_IN = (nodes.title, dropdown_title, nodes.literal, nodes.literal_block, nodes.math, nodes.math_block)
 NOT_IN += (nodes.reference, nodes.raw)
@@ -103,6 +121,15 @@ def write_notebooks(app, exception):
             nbformat.write(to_notebook(text, Path(page).name), folder / f"{Path(page).name}.ipynb")
 
 
+def forward_old_addresses(app, exception):
+    """Let the addresses that pages once had lead to where they are now."""
+    if exception or app.builder.format != "html":
+        return
+    for old, new in MOVED.items():
+        to = f"{os.path.relpath(new, Path(old).parent)}.html"
+        Path(app.outdir, f"{old}.html").write_text(FORWARD.format(to=to), "utf-8")
+
+
 def keep_answers_out(app, docname, source):
     """Keep solutions, and answers that are meant for those who teach, out of a book for students."""
     if not app.config.hide_solutions:
@@ -121,4 +148,5 @@ def setup(app):
     app.connect("doctree-resolved", link_terms)
     app.connect("html-page-context", finish_page, priority=600)
     app.connect("build-finished", write_notebooks)
+    app.connect("build-finished", forward_old_addresses)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -16,7 +16,7 @@ from PIL import Image
 from small_book import COURSE, build
 
 from book.browser.stan.build import PROGRAMS
-from book.sphinx import sampling
+from book.sphinx import page_extras, sampling
 from helpers.diagnostics import E_BFMI, ESS, R_HAT
 from tools.tables import picture
 
@@ -51,6 +51,17 @@ def test_a_page_links_terms_frames_exercises_and_says_how_it_ran(book):
     notebook = book / "lessons" / re.search(r'href="([^"]*\.ipynb)"', colophon)[1]
     assert "print('hello')" in notebook.read_text()
     assert "Run on" not in (book / "index.html").read_text()
+
+
+@pytest.mark.parametrize(("old", "new"), page_extras.MOVED.items())
+def test_an_address_that_a_page_once_had_leads_to_where_it_is(book, old, new):
+    toc = (COURSE / "_toc.yml").read_text("utf-8")
+    assert f"- file: {new}\n" in toc
+    assert f"- file: {old}\n" not in toc
+    text = (book / f"{old}.html").read_text("utf-8")
+    (link,) = re.findall(r'<a href="([^"]*)"', text)
+    assert (book / old).parent / link == book / f"{new}.html"
+    assert f'location.replace("{link}" + location.hash)' in text
 
 
 @pytest.mark.parametrize("mark", sampling.PAGES)
