@@ -9,9 +9,8 @@ sources and texts by names such as ``walk.step``, which the head of the module l
 from helpers.figures.leaf_message import leaf_message
 from helpers.figures.leapfrog_walk import walk
 from helpers.figures.line_ellipse import lines
-from helpers.figures.nested_weights import nested
 from helpers.figures.one_node import weight
 from helpers.figures.pooling_dial import pooling
 from helpers.figures.stored_draws import sampling
 
-__all__ = ["leaf_message", "lines", "nested", "pooling", "sampling", "walk", "weight"]
+__all__ = ["leaf_message", "lines", "pooling", "sampling", "walk", "weight"]

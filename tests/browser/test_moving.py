@@ -8,7 +8,6 @@ FIGURES = {  # the sliders of each, and a data source that follows it
     "leaf_message": {"tau": "curves"},
     "lines": {"tau1": "groups", "tau2": "groups", "rho": "groups"},
     "pooling": {"slider": "colonies"},
-    "nested": {"slider": "leaves"},
     "walk": {"step": "path", "start": "path"},
     "weight": {"w": "rows", "size": "rows"},
 }

@@ -14,7 +14,6 @@ import helpers
 from helpers import figures
 from helpers.data import LEVELS
 from helpers.figures.leapfrog_walk import FRAMES, KICKS, leapfrog
-from helpers.figures.nested_weights import weights
 from helpers.figures.one_node import CELLS, SIZES, density, posterior, ratio
 
 CELLS_OF_COURSE = helpers.measurements()
@@ -31,7 +30,6 @@ def sampling():
 
 FIGURES = {  # each, and how many characters it may have to be sent
     "lines": (figures.lines, 50_000),
-    "nested": (lambda: figures.nested(CELLS_OF_COURSE, LEVELS), 120_000),
     "pooling": (lambda: figures.pooling(DATA), 100_000),
     "sampling": (sampling, 250_000),
     "walk": (figures.walk, 200_000),
@@ -74,7 +72,7 @@ def test_panels_fit_the_page_beside_each_other_or_below(shown, name, width):
     assert shown(name).page.evaluate("document.documentElement.scrollWidth") <= width
     pairs = [(a, b) for a in boxes for b in boxes if a is not b]
     beside = [a[2] <= b[0] for a, b in pairs]
-    assert any(beside) == (width == 740 and name != "nested")
+    assert any(beside) == (width == 740)
     below = [a[3] <= b[1] for a, b in pairs]
     assert sum(np.array(beside) | below) == len(pairs) / 2, "no panel covers another"
 
@@ -83,7 +81,6 @@ def test_panels_fit_the_page_beside_each_other_or_below(shown, name, width):
     ("make", "away", "rtol"),
     [
         ("lines", {"lines.tau2": {"value": 0}, "lines.rho": {"value": 0.5}}, 1e-12),
-        ("nested", {"nested.slider": {"value": 3}, "nested.node": {"value": "theta_2[5]"}}, 1e-6),
         ("pooling", {"pooling.slider": {"value": 3}}, 1e-6),  # these two have tables in single precision
         ("walk", {"walk.step": {"value": -1}, "walk.start": {"value": -1}, "walk.form": {"active": 1}}, 1e-9),
         (lambda: figures.walk(noncentered=True), {"walk.form": {"active": 0}}, 1e-9),
@@ -133,38 +130,6 @@ def test_pooling_shows_the_exact_means_at_every_tau(shown):
     left, right = (states[at]["pooling.colonies"] for at in (0, -1))
     assert np.ptp(left["mean"]) < 0.01, "all colonies alike"
     np.testing.assert_allclose(right["mean"], right["own"], atol=0.1)  # each for itself
-
-
-@pytest.mark.parametrize("node", ["theta", "theta_1[2]", "theta_2[5]", "theta_3[13]"])
-def test_nested_weights_make_the_exact_mean(shown, node):
-    taus, sigma = shown("nested").page.evaluate("get('nested.slider').tags"), EXACT.mean("sigma")
-    leaf = np.array(DATA["index_3"]) - 1
-    own = np.bincount(leaf, DATA["y"]) / np.bincount(leaf)
-    places = (2, 15, len(taus) - 1)
-    settings = [{"nested.node": {"value": node}, "nested.slider": {"value": place}} for place in places]
-    for place, state in zip(places, shown("nested").set(*settings), strict=True):
-        exact = EXACT.conditional(taus[place], sigma)
-        row = exact["name"].to_list().index(node)
-        leaves, totals = state["nested.leaves"], state["nested.totals"]
-        assert [*leaves["weight"], totals["weight"][-1]] == pytest.approx(
-            weights(DATA, taus[place], sigma)[row], abs=1e-7
-        )
-        mean = exact["mean"][row]
-        assert np.dot(leaves["weight"], own) + 10 * totals["weight"][-1] == pytest.approx(mean, rel=1e-6)
-        assert f"has the mean {mean:.2f} a.u." in state["nested.text"]
-        kinds = np.array(leaves["kin"])
-        for kind, total in list(zip(totals["kin"], totals["weight"], strict=True))[:-1]:
-            assert total == pytest.approx(np.array(leaves["weight"])[kinds == kind].sum(), abs=1e-7)
-        nodes = state["nested.nodes"]
-        assert state["nested.ring"] == {"x": [nodes["x"][row]], "y": [nodes["y"][row]]}
-
-
-def test_a_tap_on_a_node_chooses_it(shown):
-    names = shown("nested").read()["nested.nodes"]["name"]
-    tap = "i => { get('nested.nodes').selected.indices = [i] }"
-    for name in ("theta_2[5]", "theta_1[1]", "theta_2[5]"):
-        shown("nested").page.evaluate(tap, names.index(name))
-        assert shown("nested").set({})[0]["nested.node"] == name
 
 
 PATHS = [  # step and start, as logarithms, and kick
