@@ -56,7 +56,7 @@ def check_spread(exact: ExactPosterior) -> None:
     if (at_zero := exact.density("tau", 0) / peak) < ZERO:
         print(
             f"with this table the spread τ is clearly above zero (its density at 0 is {at_zero:.1%} of its "
-            "peak): the centered program will be nearly right, and lessons 2 to 4 lose their patient"
+            "peak): the centered program will be nearly right, and lessons 2 to 4 have no failure to show"
         )
     if not 0.05 < exact.cdf("tau", seeds.BELOW) < 0.6:
         third = exact.quantile("tau", 1 / 3)

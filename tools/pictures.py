@@ -25,13 +25,13 @@ OUT = LESSONS.parent / "_build" / "pictures"
 # In the order of the plan for two hours: name, lesson, and how the picture's caption begins
 PICTURES = [
     ("tree", "01", "Every circle is"),
-    ("funnel", "02", "Left: whatever"),
-    ("exact", "02", "Bars are"),
+    ("doubt", "02", "The share of draws"),
+    ("funnel", "03", "The smaller τ, the closer"),
     ("neal", "03", "Left, independent draws"),
     ("repaired", "04", "Both samplers"),
+    ("exact", "04", "The black curve is exact"),
     ("seeds", "04", "A dot is a run"),
-    ("dial", "04", "Each line is a colony"),
-    ("map", "06", "Each square"),
+    ("map", "10", "Each square"),
 ]
 NOT_RUN = {"claims", "answer"}
 SIZE = {"width": 820, "height": 1000}  # of the page on which they are drawn, in pixels

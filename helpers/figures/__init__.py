@@ -10,7 +10,7 @@ from helpers.figures.leaf_message import leaf_message
 from helpers.figures.leapfrog_walk import walk
 from helpers.figures.line_ellipse import lines
 from helpers.figures.one_node import weight
-from helpers.figures.pooling_dial import pooling
+from helpers.figures.pooling_slider import pooling
 from helpers.figures.stored_draws import sampling
 
 __all__ = ["leaf_message", "lines", "pooling", "sampling", "walk", "weight"]

@@ -47,7 +47,7 @@ FRAMES = [
 def leapfrog(step: float, tau: float, kick, noncentered: bool = False, moves: int = MOVES) -> dict:
     """Follow one Hamiltonian path in the funnel log τ ~ Normal(0, 3), x ~ Normal(0, τ), with unit mass.
 
-    It starts at x = τ: one standard deviation from the middle, in the mouth as in the neck. The path ends
+    It starts at x = τ: one standard deviation from the middle, in the wide part as in the neck. The path ends
     with the last of the moves, or when Stan would call it divergent, as H − H₀ exceeds 1000 or is no number.
 
     Parameters

@@ -1,4 +1,4 @@
-"""The centering dial: the cloud that the sampler moves in, for every weight and group size.
+"""Centering, with a slider: the cloud that the sampler moves in, for every weight and group size.
 
 The model is that of lesson 10, with twenty groups of n measurements, and with everything known but the
 groups' means and τ: the parent is 10, and σ = 1. The averages of the groups are not drawn. They have
@@ -137,7 +137,7 @@ def weight(table: pl.DataFrame | None = None) -> bokeh.models.LayoutDOM:
     w, place = 1.0, 1
     n = SIZES[place]
     cloud, table, weights = density(w, n), _table(n), np.linspace(0, 1, 21)
-    dial = slider("weight w, from noncentered to centered", "weight.w", 0, 1, 0.05, w)
+    form = slider("weight w, from noncentered to centered", "weight.w", 0, 1, 0.05, w)
     title = "measurements in each group, n"
     size = slider(title, "weight.size", 0, len(SIZES) - 1, 1, place, "return String(2 ** tick)")
     # Room for two lines, so that the picture does not jump when the text needs the second one.
@@ -155,12 +155,12 @@ def weight(table: pl.DataFrame | None = None) -> bokeh.models.LayoutDOM:
         here = bokeh.models.Span(location=n, name="weight.here", **bar)
         right.append(_draw_measured(measured, here))
     script(
-        __file__, [(dial, "value"), (size, "value")],
-        weight=dial, size=size, tables=[_table(n) for n in SIZES], rows=rows, cloud=image, bars=bars,
+        __file__, [(form, "value"), (size, "value")],
+        weight=form, size=size, tables=[_table(n) for n in SIZES], rows=rows, cloud=image, bars=bars,
         curve=curve, now=now, here=here, text=text, x_range=left.x_range, y_range=left.y_range,
     )  # fmt: skip
     beside = bokeh.layouts.column(right, sizing_mode="stretch_width", min_width=280, max_width=400)
-    return bokeh.layouts.column(wrap(dial, size), text, wrap(left, beside), sizing_mode="stretch_width")
+    return bokeh.layouts.column(wrap(form, size), text, wrap(left, beside), sizing_mode="stretch_width")
 
 
 def _words(upper: float) -> str:

@@ -147,7 +147,7 @@ def test_jupyterlab_asks_for_nothing_from_outside(first, lab):
 
 
 def test_figures_that_move_do_so_in_jupyterlab(run):
-    page, _ = run("02-centered-model", 240)
+    page, _ = run("04-noncentered-repair", 240)
     find = "cells.findIndex((cell) => cell.sharedModel.source.includes('figures.pooling('))"
     cell = page.evaluate(f"() => {{ {NOTEBOOK} return {find} }}")
     figures = scroll_to(page, cell).locator(".bk-Figure")

@@ -94,7 +94,7 @@ def move(browser) -> list:
 
 
 def test_the_panel_draws_the_same_in_every_browser(both):
-    ours, theirs = both("lessons/02-centered-model", sample(PANEL))
+    ours, theirs = both("lessons/04-noncentered-repair", sample(PANEL))
     assert ours[0] == "Done in"
     assert theirs == ours
 
@@ -106,7 +106,7 @@ def test_your_data_gives_the_same_numbers_in_every_browser(both):
 
 
 def test_an_arrow_key_moves_a_figure_in_every_browser(both):
-    ours, theirs = both("lessons/02-centered-model", move)
+    ours, theirs = both("lessons/04-noncentered-repair", move)
     (before, shown), (after, moved) = ours
     assert after == before + 1
     assert moved != shown

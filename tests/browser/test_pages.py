@@ -107,7 +107,7 @@ def test_on_paper_all_is_unfolded_and_no_figure_is_cut(opened):
     before = page.evaluate(folded)
     page.evaluate(f"addEventListener('beforeprint', () => {{ globalThis.onPaper = {folded}; }})")
     page.pdf()
-    assert before > 20
+    assert before > 10
     assert (page.evaluate("onPaper"), page.evaluate(folded)) == (0, before)
     page.emulate_media(media="print")
     whole = "cells => cells.map((cell) => getComputedStyle(cell).breakInside)"

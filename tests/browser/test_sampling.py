@@ -9,7 +9,7 @@ from book_pages import LOOKS, PAGES, PATIENCE, changed, pixels
 
 from book.browser.stan.build import PROGRAMS
 
-LESSONS = [name for name in PAGES if re.match(r"lessons/0[2348]-", name)]
+LESSONS = [name for name in PAGES if re.match(r"lessons/(04|11)-", name)]
 DRAWN = "document.querySelectorAll('.sampling-table td').length > 0"
 OVER = "/^(Done|Stopped|No draws)/.test(document.querySelector('.sampling-status').textContent)"
 SHORT = {"warmup": 50, "draws": 50}
@@ -114,10 +114,6 @@ def test_stored_draws_are_described_as_arviz_does(panel, page):
     assert rows["difference"] == [f"{abs(off):.1f} MCSE too {side}"]
     assert rows["divergences"] == [f"{int(draws['divergent'].sum())} of 4000 draws"]
     assert len(shown.data("divergent")["tau"]) == draws["divergent"].sum()
-    worries = shown.worries()
-    if page == LESSONS[1]:
-        assert worries["τ"] >= 2, "bulk and tail ESS at the least"
-        assert worries["E-BFMI of each chain"] == 1
 
 
 @samples
@@ -151,6 +147,9 @@ def test_tables_and_pictures_are_of_the_draws_that_came(panel):
     shown.run("centered", seed=2, warmup=200, draws=900)
     divergences = int(shown.rows()["divergences"][0].split()[0])
     assert len(shown.data("divergent")["tau"]) == divergences > 0
+    worries = shown.worries()  # the seed is fixed, so these are no chance
+    assert worries["τ"] >= 2, "bulk and tail ESS at the least"
+    assert worries["E-BFMI of each chain"] == 1
     assert 500 < len(shown.data("draws")["tau"]) <= 1300
     trace = shown.data("trace")
     assert [numbers[0] for numbers in trace["draw"]] == [-199] * 4

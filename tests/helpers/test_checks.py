@@ -311,7 +311,7 @@ def test_an_edited_program_of_the_course_itself_is_no_answer(edited_course):
     shutil.copytree("../stan", "../stan/original")
     edited_course()
     for name in ("../stan/centered.stan", "centered"):
-        verdict = helpers.check("02.3", name)
+        verdict = helpers.check("02.2", name)
         assert not verdict
         assert "copy it beside this lesson" in verdict.text
 

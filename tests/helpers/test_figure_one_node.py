@@ -1,4 +1,4 @@
-"""The cloud under the centering dial is the exact posterior, and its shades hold what they say."""
+"""The cloud under the slider is the exact posterior, and its shades hold what they say."""
 
 import math
 from pathlib import Path

@@ -90,40 +90,13 @@ def test_diagnostics_tell_the_two_programs_apart(centered, noncentered):
         assert arviz.rhat(tree["posterior"]["tau"].values) < 1.02
 
 
-def test_neals_funnel_is_half_found_and_a_steeper_one_not_at_all(data, tmp_path):
-    """Lesson 3: 16% lie a standard deviation below the mean; the sampler finds half of it, or nothing.
+def test_of_the_neck_of_a_steep_funnel_the_sampler_finds_nearly_nothing():
+    """Lesson 3: 16% lie a standard deviation below the mean, and the sampler finds hardly any.
 
-    Over 40 seeds the shares found in Neal's funnel had mean 0.081 and sd 0.080, so that the mean of 40 lies
-    outside of 0.03 to 0.14 once in 50,000 times. In the steeper one no run of 40 found a draw; one chain of
-    many may fall in, which 2 % allow for.
+    No run of 40 found a draw. One chain of many may fall in, which 2% allow for.
     """
-    steep = helpers.stan_file("funnel").read_text("utf-8")
-    assert "log_tau ~ normal(0, 3);" in steep
-    (tmp_path / "neal.stan").write_text(steep.replace("normal(0, 3);", "normal(0, 1.5);"), "utf-8")
-
-    def share(program, below):
-        runs = sample(program, None, range(1, 41))
-        return np.mean([(run.stan_variable("log_tau") < below).mean() for run in runs])
-
-    assert 0.03 < share(tmp_path / "neal.stan", -1.5) < 0.14
-    assert share("funnel", -3) < 0.02
-
-
-def test_a_hundred_times_as_many_draws_are_too_low_and_halt(data, exact):
-    """Lesson 3: HMC is right in the limit, and pays the missing mass back in long halts.
-
-    Over 12 seeds of 4 × 100,000 draws P(τ < 0.1) had mean 0.294 and sd 0.027, exact 0.3545, and was too low
-    in 11: the mean of three is above 0.34 once in 700 times, settled once for a machine and a CmdStan, as the
-    seeds are fixed. The longest halt of a run had 1,100 to 17,000 draws.
-    """
-    found, halts = [], []
-    for run in sample("centered", data, (1, 2, 3), iter_sampling=100_000, sig_figs=9):
-        tau = run.draws()[:, :, run.column_names.index("tau")].T
-        found.append((tau < 0.1).mean())
-        moved = [np.flatnonzero(np.diff(chain, prepend=np.nan, append=np.nan) != 0) for chain in tau]
-        halts.append(max(np.diff(where).max() for where in moved))
-    assert 0.2 < np.mean(found) < 0.34 < exact.cdf("tau", 0.1)
-    assert min(halts) > 300
+    runs = sample("funnel", None, range(1, 41))
+    assert np.mean([(run.stan_variable("log_tau") < -3).mean() for run in runs]) < 0.02
 
 
 # The programs for trees of any depth

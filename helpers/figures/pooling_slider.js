@@ -1,4 +1,4 @@
-// Everything given the τ of the slider, from tables computed in Python (pooling_dial.py).
+// Everything given the τ of the slider, from tables computed in Python (pooling_slider.py).
 const at = slider.value;
 const { tau, density, cdf } = curve.data;
 

@@ -1,4 +1,4 @@
-"""The pooling dial opens with the exact answer, and its tables hold it for every other τ of the slider."""
+"""The figure of pooling opens with the exact answer, and its tables hold it for every other τ."""
 
 import bokeh.models
 import numpy as np
@@ -9,7 +9,7 @@ from scipy.special import ndtr
 import helpers
 from helpers.data import LEVELS
 from helpers.figures import pooling
-from helpers.figures.pooling_dial import WIDTH
+from helpers.figures.pooling_slider import WIDTH
 
 DATA, CELLS = helpers.stan_data(helpers.measurements(), LEVELS, "y")
 

@@ -1,7 +1,7 @@
-"""The pooling dial: what becomes of every leaf's mean as τ goes from "all the same" to "each for itself".
+"""Pooling, with a slider: every leaf's mean as τ goes from "all the same" to "each for itself".
 
-`pooling_dial.js` looks rows up in tables of exact conditional means, so the figure needs no kernel. Names of
-models, for tests and for pages that want to set them:
+`pooling_slider.js` looks rows up in tables of exact conditional means, so the figure needs no kernel. Names
+of models, for tests and for pages that want to set them:
 
 ``pooling.slider``
     Slider: the place in the array of τ, from 0; that array is the column ``tau`` of ``pooling.curve``.
@@ -135,5 +135,5 @@ def _leaves(data: Mapping, exact, tau: np.ndarray) -> tuple[dict, list, float, n
 
 
 def _words(tau: float, share: float) -> str:
-    """Say what `pooling_dial.js` says, at the start."""
+    """Say what `pooling_slider.js` says, at the start."""
     return f"With probability {share:.3f}, τ is smaller than {float(f'{tau:.2g}'):g} {UNIT}"
