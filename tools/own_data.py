@@ -1,7 +1,7 @@
 """Put an instructor's measurements in place of ours: ``make own-data``.
 
 Lessons, checks and figures read ``helpers/measurements.csv``. This writes what cannot read it: the priors and
-the unit in the two programs of lessons 2 and 4, and where lessons quote the programs. It makes the tables of
+the unit in the programs of lessons 2, 4 and 6, and where lessons quote the programs. It makes the tables of
 many seeds, runs every lesson, and reports what its text says that does not hold of these measurements.
 """
 
@@ -72,14 +72,14 @@ def write_priors(root: Path) -> None:
     """Write the priors into the programs of the course in `root`, and where its lessons quote these."""
     first = (root / "stan" / "centered.stan").read_text("utf-8")
     unit = re.search(r"population mean +\((.*)\)\n", first)[1]
-    programs = [root / "stan" / f"{name}.stan" for name in ("centered", "noncentered")]
+    programs = [root / "stan" / f"{name}.stan" for name in ("centered", "noncentered", "spreads")]
     texts = {path: path.read_text("utf-8").replace(f"({unit})", f"({helpers.UNIT})") for path in programs}
     texts |= {path: path.read_text("utf-8") for path in lessons(root / "lessons")}
     half = r"(?:normal\(0, |HalfNormal\()"
     for name, start in {"theta": r"[Nn]ormal\(", "tau": half, "sigma": half}.items():
         old = re.search(rf"(?m)^  {name} ~ {start}(.*?)\)", first)[1]
         new = re.sub(r"[()]", "", str(helpers.PRIOR[name]))
-        line = re.compile(rf"(?<![\w\\])({name} +~ {start}){re.escape(old)}\)")
+        line = re.compile(rf"(?<![\w\\])({name}(?:\[k\])? +~ {start}){re.escape(old)}\)")
         texts = {path: line.sub(rf"\g<1>{new})", text) for path, text in texts.items()}
     for path, text in texts.items():
         path.write_text(text, "utf-8")

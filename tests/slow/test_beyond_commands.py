@@ -1,4 +1,4 @@
-"""The page "Beyond one machine": its commands do what it says."""
+"""The page "Many replications": its commands do what it says."""
 
 import re
 import shutil

@@ -59,7 +59,8 @@ def test_every_cell_of_a_lesson_runs_on_other_measurements(own, lesson):
 
 
 def test_programs_and_quotations_have_the_priors_of_the_table(own):
-    for path in ("stan/centered.stan", "stan/noncentered.stan", "lessons/02-centered-model.md"):
+    programs = [f"stan/{name}.stan" for name in ("centered", "noncentered", "spreads")]
+    for path in (*programs, "lessons/02-centered-model.md"):
         text = (own["course"] / path).read_text("utf-8")
         assert "theta ~ normal(50, 10)" in text
         assert "normal(10, 3)" not in text
@@ -81,5 +82,5 @@ def test_a_row_of_the_stored_table_is_of_the_new_measurements(own):
 
 def test_report_names_lesson_section_and_statement(own):
     assert "- An experiment with levels: Thursday has a single batch" in own["reports"]["01"]
-    assert "- First look: mean of θ between 10.5 and 10.8 (seen: 4" in own["reports"]["02"]
+    assert "- Sampling: mean of θ between 10.5 and 10.8 (seen: 4" in own["reports"]["02"]
     assert "speaks of" in own["reports"]["04"]

@@ -1,4 +1,4 @@
-"""Priors and unit of the table of measurements reach the two programs, and lessons that quote them."""
+"""Priors and unit of the table of measurements reach the three programs, and lessons that quote them."""
 
 import re
 import shutil
@@ -39,6 +39,8 @@ def test_priors_can_be_written_and_written_back_without_a_trace(course, monkeypa
         own_data.write_priors(course)
     written = ["theta ~ normal(-5.5, 0.25);", "tau ~ normal(0, 8);", "theta   ~ Normal(-5.5, 0.25)", "(mg/l)"]
     assert [line for line in written if line not in texts(course)["centered.stan"]] == []
+    written[2] = "tau[k] ~ HalfNormal(8)"
+    assert [line for line in written if line not in texts(course)["spreads.stan"]] == []
     own_data.write_priors(course)
     assert texts(course) == before
 
