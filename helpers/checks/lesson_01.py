@@ -1,15 +1,12 @@
-"""Checks of lesson 1: trees, index arrays, covariances, and a small program that simulates."""
+"""Checks of lesson 1: a guess, index arrays, a mean of cells, a program that simulates, an own tree."""
 
 import warnings
-from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
 
 from helpers.checks import WrongAnswer, answers, exercise, programs
 from helpers.data import LEVELS, measurements, stan_data
-from helpers.inputs import as_list
-from helpers.simulation import simulate
 
 
 @exercise("01.1")
@@ -61,7 +58,7 @@ def by_hand(answer) -> str:
     by_label = stan_data(measurements(), LEVELS, "y", remark=False)[0]  # Thursday before Wednesday
     if all(map(np.array_equal, arrays, (by_label["index_1"], by_label["index_2"]))):
         return (
-            "You took the days by the alphabet, as Stan's dictionary will; who is whose parent is the same."
+            "You took the days by the alphabet, as Stan's dictionary will. Who is whose parent is the same."
         )
     k = int(np.array_equal(arrays[0], truth[0]))
     entry = np.argmax(arrays[k] != truth[k]) + 1
@@ -108,7 +105,7 @@ def _of_cells(n: np.ndarray, tau: np.ndarray, sigma: np.ndarray) -> list[tuple]:
         (variance, "This is the variance: take its square root."),
         (
             sigma / np.sqrt(n),
-            "This forgets the tree: the colony, its batch and its day stray from θ, too.",
+            "So far the mean of n cells strays from its colony. What else strays from θ?",
         ),
         (
             np.sqrt((3 * tau**2 + sigma**2) / n),
@@ -124,12 +121,50 @@ def _of_cells(n: np.ndarray, tau: np.ndarray, sigma: np.ndarray) -> list[tuple]:
         ),
         (
             3 * tau + sigma / np.sqrt(n),
-            "Standard deviations do not add up: add the variances, and take the root of the sum.",
+            "Standard deviations do not add up. Variances of independent steps do.",
         ),
     ]
 
 
 @exercise("01.4")
+def three_cells(answer) -> str:
+    """Program that simulates two colonies of a batch, and another batch of their day."""
+    theta, tau, sigma = 12.0, 1.5, 3.0
+    options = {"fixed_param": True, "iter_sampling": 2000}
+    samples = programs.sample(answer, {"theta": theta, "tau": tau, "sigma": sigma}, **options)
+    names = ["y_1", "y_2", "y_3"]
+    if missing := [name for name in names if name not in samples["posterior"]]:
+        raise WrongAnswer(f"There is no {missing[0]} among the draws: call the three cells y_1, y_2 and y_3.")
+    if away := [name for name in names if programs.distance(samples, name, theta) > programs.TOO_FAR]:
+        raise WrongAnswer(f"{away[0]} is not centered on theta. Around what is the day drawn?")
+    # In units of τ², of which a cell has 3 + 4, as σ² is 4 of them. With 8000 draws the largest standard
+    # error is 7 √(2 / 8000) = 0.11; we look for wholes, so a right program is refused once in 50,000 times.
+    steps = np.cov([programs.by_chain(samples, name).ravel() for name in names]) / tau**2
+    _as_wide_as_three_steps(np.diag(steps))
+    (_, second, third), (_, _, other) = steps[0], steps[1]
+    if second > 2.5:
+        raise WrongAnswer("y_1 and y_2 vary together more than two colonies do. Which node do they share?")
+    if second < 1.5:
+        raise WrongAnswer("y_1 and y_2 vary together less than two cells of one batch do.")
+    if max(third, other) > 1.5:
+        raise WrongAnswer("y_3 shares more than the day with another cell. Around what is its colony drawn?")
+    if min(third, other) < 0.5:
+        raise WrongAnswer("y_3 shares no day with the others. Around what is its batch drawn?")
+    return f"Covariances in units of τ²: {second:.1f} in the batch, {third:.1f} and {other:.1f} in the day."
+
+
+def _as_wide_as_three_steps(variances: np.ndarray) -> None:
+    """Refuse cells that do not vary by three steps of τ and one of σ, in units of τ²."""
+    for k, variance in enumerate(variances, start=1):
+        if variance < 6.5:
+            raise WrongAnswer(f"y_{k} varies too little: count the nodes between θ and this cell.")
+        if variance > 7.5:
+            raise WrongAnswer(
+                f"y_{k} varies too much: is one of its steps around the wrong parent, or too wide?"
+            )
+
+
+@exercise("01.5")
 def own_tree(answer) -> str:
     """Tree of the reader's own data, with the parents of level 2 by hand."""
     df, levels, index = answers.parts(answer, 3, "a tuple of three: your frame, its levels, and index_1")
@@ -154,9 +189,8 @@ def own_tree(answer) -> str:
         )
     if sorted(np.bincount(index)) == sorted(np.bincount(data["index_1"])):
         return (
-            f"A tree of the same shape; stan_data, which sorts labels, has {data['index_1'].tolist()}. "
-            "If you took the groups in another order, both are right; if not, look again. "
-            "Never mix the two: the fit would be wrong without a word."
+            f"A tree of the same shape. stan_data, which sorts labels, has {data['index_1'].tolist()}. "
+            "If you took the groups in another order, both are right. Mixed, they give a wrong fit."
         )
     raise WrongAnswer(
         "stan_data finds other parents. Draw the tree: is a label misspelt, or a node counted twice?"
@@ -167,7 +201,7 @@ def _add_something(levels: list[str], sizes: list[int], rows: int) -> None:
     """Refuse levels of which one tells nothing."""
     if len(levels) < 2:
         raise WrongAnswer(
-            "With one level there is no index_1 for nodes: think of something nested, with two or more."
+            "With one level there is no index_1 for nodes. What could lie in your groups, or around them?"
         )
     for above, name, n in zip([1, *sizes], levels, sizes, strict=False):
         if n == above:
@@ -178,81 +212,6 @@ def _add_something(levels: list[str], sizes: list[int], rows: int) -> None:
         raise WrongAnswer(
             f"{levels[-1]!r} names every row: no group has two measurements. Is it a level at all?"
         )
-
-
-@exercise("01.5")
-def same_design(answer) -> str:
-    """Design of our cells, for `simulate`."""
-    children = as_list(answer)
-    if children is None or isinstance(answer, Mapping | pl.DataFrame):
-        raise answers.refuse(answer, "the list that you pass to helpers.simulate")
-    data, _ = stan_data(measurements(), LEVELS, "y", remark=False)
-    if any(np.iterable(n) and len(n) and n[0] == 0 for n in children):
-        raise WrongAnswer(
-            "A list begins with 0, since np.bincount counts how often 0 occurs first, and nodes begin at 1."
-        )
-    if len(children) != 4:
-        raise WrongAnswer(
-            "Four entries are needed: how many days, batches of each, colonies of each, cells of each."
-        )
-    try:
-        df = simulate(children, 0, 1, 1, seed=1, levels=LEVELS)
-    except ValueError as error:
-        raise WrongAnswer(f"simulate refuses it: {error}.") from None
-    imagined, _ = stan_data(df, LEVELS, "y", remark=False)
-    for k, level in enumerate(["days", "batches", "colonies"], start=1):
-        if imagined[f"J_{k}"] != data[f"J_{k}"]:
-            raise WrongAnswer(
-                f"Your design has {imagined[f'J_{k}']} {level}. Compare with the picture of the tree."
-            )
-    if imagined["N"] != data["N"]:
-        raise WrongAnswer(
-            f"Your design has {imagined['N']} cells. Compare with the number of rows in our table."
-        )
-    if _shape(_indices(imagined)) != _shape(_indices(data)):
-        raise WrongAnswer(
-            "The numbers of nodes are right, but it is another tree: who has how many children?"
-        )
-    return "As lopsided as that of our cells. Now compare the two pictures, over a few seeds."
-
-
-@exercise("01.6")
-def three_cells(answer) -> str:
-    """Program that simulates two colonies of a batch, and another batch of their day."""
-    tau, sigma = 1.5, 3.0
-    options = {"fixed_param": True, "iter_sampling": 2000}
-    samples = programs.sample(answer, {"tau": tau, "sigma": sigma}, **options)
-    if "y_3" not in samples["posterior"]:
-        raise WrongAnswer(
-            "Your program makes up no y_3: add a third cell, with a batch and a colony of its own."
-        )
-    y = [programs.by_chain(samples, name).ravel() for name in ("y_1", "y_2", "y_3")]
-    # In units of τ², of which a cell has 3 + 4, as σ² is 4 of them. With 8000 draws the largest standard
-    # error is 7 √(2 / 8000) = 0.11; we look for wholes, so a right program is refused once in 50,000 times.
-    steps = np.cov(y) / tau**2
-    for k, variance in enumerate(np.diag(steps), start=1):
-        if variance < 6.5:
-            raise WrongAnswer(
-                f"y_{k} varies too little: from θ to a cell there are three nodes, then the cell's own σ."
-            )
-        if variance > 7.5:
-            raise WrongAnswer(
-                f"y_{k} varies too much: is one of its steps around the wrong parent, or too wide?"
-            )
-    (_, second, third), (_, _, other) = steps[0], steps[1]
-    if second > 2.5:
-        raise WrongAnswer(
-            "y_1 and y_2 still share their colony: give y_2 one of its own, drawn around the same batch."
-        )
-    if second < 1.5:
-        raise WrongAnswer("y_1 and y_2 share less than a batch: draw both colonies around the same batch.")
-    if max(third, other) > 1.5:
-        raise WrongAnswer(
-            "y_3 shares more than the day with another cell: it needs a batch of its own, and a colony."
-        )
-    if min(third, other) < 0.5:
-        raise WrongAnswer("y_3 shares no day with the others: draw its batch around the same day.")
-    return f"Covariances in units of τ²: {second:.1f} in the batch, {third:.1f} and {other:.1f} in the day."
 
 
 def _points_upwards(name: str, index: np.ndarray, above: int, below: int) -> None:
@@ -267,11 +226,6 @@ def _points_upwards(name: str, index: np.ndarray, above: int, below: int) -> Non
         raise WrongAnswer(f"{name} counts from 0, as Python does. Stan counts from 1.")
     if set(index.tolist()) != set(range(1, above + 1)):
         raise WrongAnswer(f"{name} should hold the numbers of all nodes of the level above, and no others.")
-
-
-def _indices(data: dict) -> list[np.ndarray]:
-    """Index arrays of a dictionary with three levels."""
-    return [data[f"index_{k}"] for k in (1, 2, 3)]
 
 
 def _shape(indices: list[np.ndarray]) -> tuple:

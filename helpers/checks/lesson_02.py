@@ -1,4 +1,4 @@
-"""Checks of lesson 2: priors, probabilities from draws, a mistyped prior, a fit of one's own."""
+"""Checks of lesson 2: priors, one unknown in Stan, probabilities from draws, a fit of one's own."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -56,6 +56,58 @@ def prior_sd(answer) -> str:
     )
 
 
+# Cells of another colony, for the program of one unknown: not as many, and not as widely spread
+COLONY = {"N": 4, "y": [11.0, 12.3, 10.4, 11.9], "sigma": 0.7}
+
+
+def one_mean(centre=9, width=0.5, sigma=COLONY["sigma"], cells=COLONY["N"]) -> tuple[float, float]:
+    """Mean and standard deviation of the normal posterior of the mean of a colony."""
+    precision = 1 / width**2 + cells / sigma**2
+    return (centre / width**2 + sum(COLONY["y"][:cells]) / sigma**2) / precision, precision**-0.5
+
+
+# What a program with a typical mistake draws from, and what is said of it
+OF_ONE = [
+    (one_mean(10, 3), "mu is about where the cells alone would put it. Which prior does your program have?"),
+    (
+        one_mean(width=0.5**2),
+        "Stan's normal takes a standard deviation, not its square: for the prior it is 0.5.",
+    ),
+    (
+        one_mean(sigma=COLONY["sigma"] ** 2),
+        "Stan's normal takes a standard deviation, not its square: sigma is one already.",
+    ),
+    (one_mean(sigma=0.9), "The cells of this check have another sigma than 0.9: is it read from the data?"),
+    (one_mean(sigma=1), "How far do cells stray from mu? The data say it: that is what sigma is for."),
+    (one_mean(cells=1), "Only the first cell has been used: y may be a vector in `y ~ normal(mu, sigma)`."),
+    ((9, 0.5), "These are draws from the prior. Which line of the model brings in the cells?"),
+]
+
+
+@exercise("02.2")
+def one_unknown(answer) -> str:
+    """Draw the mean of one colony, by a program from an empty file."""
+    samples = programs.sample(answer, COLONY)
+    if "sigma" in samples["posterior"]:
+        raise WrongAnswer("sigma is among what your program draws. Here it is known: it comes with the data.")
+    mu = programs.by_chain(samples, "mu")
+
+    def is_from(normal):
+        z = (mu - normal[0]) / normal[1]
+        return all(programs.away(x, truth, "mu") < programs.TOO_FAR for x, truth in ((z, 0), (z**2, 1)))
+
+    if not is_from(one_mean()):
+        answers.refuse_mistakes(is_from, OF_ONE)
+        raise WrongAnswer(
+            "These draws are not from the posterior. The model has two lines: the prior of mu, and what the "
+            "cells are drawn from."
+        )
+    return (
+        f"Exactly, the mean of mu is {one_mean()[0]:.2f} for the colony of this check, whose cells average "
+        f"{np.mean(COLONY['y']):.2f}. Which of the two, prior or cells, is the more precise?"
+    )
+
+
 # What is computed from the draws of three days, in the order of their labels, and what is said of it
 OF_DAYS = [
     (
@@ -89,7 +141,7 @@ OF_DAYS = [
 ]
 
 
-@exercise("02.2")
+@exercise("02.3")
 def brighter(answer) -> str:
     """Compute from draws the probability that Monday is brighter than Thursday."""
     probability = answers.function(answer, "a function brighter(samples)")
@@ -114,26 +166,6 @@ def brighter(answer) -> str:
     if not is_near(lambda monday, thursday, _: (monday > thursday).mean()):
         raise WrongAnswer("In what share of the draws is theta_1[1] above theta_1[2]?")
     return "Any statement about unknowns is counted like this. What would it say of a fit that lacks small τ?"
-
-
-@exercise("02.3")
-def wrong_prior(answer) -> str:
-    """Run the program with the mistyped prior of θ."""
-    exact, right = (exact_posterior(cells(), prior) for prior in (PRIOR | {"theta": (0, 1)}, PRIOR))
-    samples = programs.sample(answer, cells())
-    moved = programs.by_chain(samples, "theta").mean() - right.mean("theta")
-    if abs(moved) < 0.1 * abs(exact.mean("theta") - right.mean("theta")):
-        raise WrongAnswer(
-            "θ has hardly moved. In the block model, both numbers of its prior have to change, the mean and "
-            "the spread; a comment does nothing. Was the file saved after the edit?"
-        )
-    for name in ("theta", "tau", "sigma"):
-        if programs.distance(samples, name, exact.mean(name)) > programs.TOO_FAR:
-            raise WrongAnswer(
-                f"The prior of θ has changed, but {name} is not where normal(0, 1) would bring it."
-            )
-    rhat = float(arviz_stats.rhat(programs.by_chain(samples, "tau")))
-    return f"The exact answer to the wrong question; and R-hat of τ is {rhat:.2f}. Who could have told you?"
 
 
 @exercise("02.4")

@@ -1,4 +1,4 @@
-"""Checks of lesson 3: R-hat of one chain, a prediction, a fixed τ, and a diagnosis."""
+"""Checks of lesson 3: R-hat of one chain, a prediction, a program with a given τ, and a diagnosis."""
 
 from statistics import NormalDist
 
@@ -7,9 +7,11 @@ import numpy as np
 
 from helpers import diagnostics
 from helpers.checks import WrongAnswer, answers, exercise, programs
-from helpers.checks.lesson_02 import belong_together, cells
+from helpers.checks.lesson_02 import belong_together
+from helpers.data import stan_data
 from helpers.exact import exact_posterior
 from helpers.priors import PRIOR
+from helpers.simulation import simulate
 
 # A chain whose halves differ, and what is said if it passes for one whose halves do not
 PASSES = [
@@ -72,46 +74,53 @@ def neals_funnel(answer) -> str:
     if not 0 <= share <= 1:
         raise WrongAnswer("A share lies between 0 and 1.")
     if share > 1.3 * truth:
-        raise WrongAnswer(
-            "More than there is? Narrow places are hard to enter; that is what keeps a sampler out."
-        )
+        raise WrongAnswer("That is more than there is. Are narrow places easier to enter, or harder?")
     if share > 0.8 * truth:
         raise WrongAnswer(
-            "This is about what a perfect sampler finds. Would one step size do for the mouth and the neck?"
+            "A perfect sampler finds about that. Does one step size suit the wide part and the neck?"
         )
     if share > truth / 2:
         raise WrongAnswer(
-            "Fewer, but still half of it or more? Work out how much narrower the neck is at −3 than the "
-            "mouth at 3."
+            "Fewer, but is it still half? Work out how much narrower the neck is at −3 than the cloud at 3."
         )
-    return "Far fewer. Run it, and note which of the alarms tell you so."
+    return "Far fewer. Run it, and note which of the alarms ring."
+
+
+def groups() -> tuple[dict, dict]:
+    """Return data of the check's own, with τ: under the names of `stan_data`, and of the exercise.
+
+    So few cells that the priors of θ and σ count, and a τ unlike its own square.
+    """
+    (mean, width), tau, sigma = PRIOR["theta"], PRIOR["tau"], PRIOR["sigma"]
+    tau *= 1 if 0.7 < 0.4 * tau < 1.4 else 0.4
+    df = simulate([5, 2], theta=mean + 2 * width, tau=tau, sigma=2 * sigma, seed=2, levels="group")
+    data, _ = stan_data(df, levels="group", values="y", remark=False)
+    return data, {"N": data["N"], "J": data["J_1"], "group": data["index_1"], "y": data["y"], "tau": tau}
 
 
 @exercise("03.3")
 def fixed_tau(answer) -> str:
-    """Run the program in which τ is given."""
-    # Unlike what the cells say of it, and σ, and its own square; and so wide that θ's prior counts.
-    tau = PRIOR["tau"] * (1 if 0.7 < 0.4 * PRIOR["tau"] < 1.4 else 0.4)
-    samples = programs.sample(answer, cells() | {"tau": tau})
+    """Run a program of one level in which τ is given."""
+    data, given = groups()
+    samples = programs.sample(answer, given)
     if "tau" in samples["posterior"]:
-        raise WrongAnswer(
-            "τ is still a parameter of your program: it has to be declared in data, and there only."
-        )
-    exact = exact_posterior(cells(), PRIOR).conditional(tau)
-    for name in ("theta", "theta_1[1]", "theta_3[1]"):
+        raise WrongAnswer("τ is a parameter of your program: declare it in data, and only there.")
+    tau = given["tau"]
+    exact = exact_posterior(data, PRIOR).conditional(tau)
+    for name, its_name in [("theta", "theta"), ("theta_1[1]", "mu[1]"), ("theta_1[5]", "mu[5]")]:
         mean, sd = exact.filter(name=name).select("mean", "sd").row(0)
-        draws = programs.by_chain(samples, name)
-        off = programs.away(draws, mean, name), programs.away((draws - mean) ** 2, sd**2, name)
+        draws = programs.by_chain(samples, its_name)
+        off = programs.away(draws, mean, its_name), programs.away((draws - mean) ** 2, sd**2, its_name)
         if max(off) > programs.TOO_FAR:
             raise WrongAnswer(
-                f"With a τ of {tau}, the standard deviation of {name} is {sd:.2f}, not {draws.std():.2f}. "
-                "Does your program use the τ that it is given, in all three levels?"
+                f"With a τ of {tau:g}, {its_name} should be {mean:.2f} ± {sd:.2f}, but is {draws.mean():.2f} "
+                f"± {draws.std():.2f}. Do groups vary by τ, and cells by σ? Are the priors those of lesson 2?"
             )
     ebfmi = arviz_stats.bfmi(samples)["energy"].values.min()
-    return f"No funnel: the lowest E-BFMI is {ebfmi:.2f}. The cure has to let τ vary all the same."
+    return f"No funnel: the lowest E-BFMI is {ebfmi:.2f}. The cure has to let τ vary and still have none."
 
 
-@exercise("03.4")
+@exercise("03.5")
 def diagnosis(answer) -> str:
     """Judge a diagnosis by the alarms of the lesson's table, then by the exact answer."""
     wanted = "a tuple of three: your dictionary, the samples, and True or False"
@@ -125,7 +134,7 @@ def diagnosis(answer) -> str:
             samples, "samples with what the sampler noted, as arviz.from_cmdstanpy makes them"
         )
     tau, stats = programs.by_chain(samples, "tau"), samples["sample_stats"]
-    sounding = {
+    ringing = {
         "R-hat": not arviz_stats.rhat(tau) <= diagnostics.R_HAT,
         "bulk ESS": not arviz_stats.ess(tau) >= diagnostics.ESS,
         "tail ESS": not arviz_stats.ess(tau, method="tail", prob=(0.05, 0.95)) >= diagnostics.ESS,
@@ -133,20 +142,18 @@ def diagnosis(answer) -> str:
     }
     places = int(stats["diverging"].sum())
     deep = float((stats["tree_depth"] >= 10).mean()) > 0.01
-    alarms = sum(sounding.values())
+    alarms = sum(ringing.values())
     if trust and alarms:
-        raise WrongAnswer(
-            f"Of the first three alarms of the table, and E-BFMI, {alarms} of 4 sound for τ. Which?"
-        )
+        raise WrongAnswer(f"Of R-hat, bulk ESS, tail ESS and E-BFMI, {alarms} of 4 are ringing for τ. Which?")
     error = tau.mean() - exact.mean("tau")
     off = abs(error) / arviz_stats.mcse(tau)
     if not trust and not (alarms or places or deep or off > programs.TOO_FAR):
-        raise WrongAnswer("None of the alarms of the table sounds for τ. What makes you doubt these draws?")
+        raise WrongAnswer("No alarm of the table rings for τ. What makes you doubt these draws?")
     if trust and off > programs.TOO_FAR:
         raise WrongAnswer(
-            f"No alarm sounds, and yet the mean of τ is {off:.0f} MCSEs off the exact one. Do the samples "
+            f"No alarm rings, and yet the mean of τ is {off:.0f} MCSEs off the exact one. Do the samples "
             "belong to other data, or to another prior? Or is there a place that no chain has seen?"
         )
-    heard = f"{alarms} of four alarms sound, with {places} divergences. Exactly"
+    heard = f"{alarms} of four alarms ring, with {places} divergences. Exactly"
     in_mcse = f", {off:.1f} MCSEs" if alarms == 0 else ""
     return f"{heard}, the mean of τ is {exact.mean('tau'):.3f}; your draws are off by {error:+.3f}{in_mcse}."

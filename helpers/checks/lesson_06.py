@@ -1,17 +1,18 @@
-"""Checks of lesson 6: a tree as a list, a τ for every level, the prediction of new cells."""
+"""Checks of lesson 6: a τ for every level, a program of two levels, the prediction of a new cell."""
 
 from collections.abc import Mapping
 from functools import cache
+from math import isclose
 
 import numpy as np
 
 from helpers.checks import WrongAnswer, answers, exercise, programs
 from helpers.data import LEVELS, measurements, stan_data
 from helpers.exact import ExactPosterior, exact_posterior
-from helpers.models import stan_file
-from helpers.priors import MADE_UP, PRIOR
+from helpers.priors import PRIOR
 from helpers.simulation import simulate
-from helpers.tree import tree_data
+
+TAUS = [f"tau[{k}]" for k in (1, 2, 3)]
 
 
 @cache
@@ -21,102 +22,12 @@ def cells() -> dict:
 
 
 @cache
-def posterior(shared_tau: bool) -> ExactPosterior:
-    """Exact answer for our cells, with one τ for all levels or one for each."""
-    return exact_posterior(cells(), PRIOR, shared_tau=shared_tau, tolerance=1e-6)
+def posterior(*scales: float) -> ExactPosterior:
+    """Exact answer for our cells with a τ for each level, and the scales of their priors."""
+    return exact_posterior(cells(), PRIOR | {"tau": list(scales)}, shared_tau=False, tolerance=1e-6)
 
 
 @exercise("06.1")
-def the_list(answer) -> str:
-    """Write a small tree as one list of parents."""
-    wanted = "a dictionary with 'J' and 'parent'"
-    sizes, parent = answers.items(answer, ["J", "parent"], wanted)
-    sizes = answers.whole(sizes, "'J', the nodes of each level, as a list").tolist()
-    parent = answers.whole(parent, "'parent' as a list of whole numbers").tolist()
-    df = simulate([2, [2, 1], [1, 3, 2], 1], 10, 1, 1, seed=1, levels=LEVELS)
-    data = stan_data(df, levels=LEVELS, values="y", remark=False)[0]
-    flat = tree_data(data, PRIOR)
-    right, truth = flat["J"].tolist(), flat["parent"].tolist()
-    if sizes == np.cumsum(right).tolist():
-        raise WrongAnswer(
-            "'J' holds the last node of each level. Give the number of nodes that each level has."
-        )
-    if sizes == [1, *right]:
-        raise WrongAnswer("'J' counts the population, which is not a node of the list.")
-    if sizes != right:
-        raise WrongAnswer("'J': count the days, then the batches, then the colonies.")
-    if parent == truth:
-        return "The first five entries are those of the tree without colonies: to add a level is to append."
-    if len(parent) != len(truth):
-        if len(parent) == len(truth) + 1:
-            raise WrongAnswer("One entry too many: the population has no parent, and no entry.")
-        raise WrongAnswer(
-            f"'parent' has {len(parent)} entries. Each node has one parent: how many nodes are there?"
-        )
-    answers.refuse_mistakes(lambda wrong: parent == wrong, _miscounted(data, truth))
-    if sorted(parent) == sorted(truth):
-        raise WrongAnswer(
-            "The right numbers in another order: entry j belongs to node j, counted level by level."
-        )
-    node = next(j for j, (given, p) in enumerate(zip(parent, truth, strict=True), start=1) if given != p)
-    raise WrongAnswer(f"Entry {node}: follow the line up from node {node} in your picture.")
-
-
-def _miscounted(data: dict, truth: list[int]) -> list[tuple]:
-    """List parents as they come out if nodes are counted in another way, and what is said of them."""
-    anew = [0] * data["J_1"] + [*data["index_1"], *data["index_2"]]
-    return [
-        (anew, "You count anew in each level. Go on counting: the first batch comes after the last day."),
-        (
-            [p + 1 for p in truth],
-            "You count the population as node 1. Call it 0, and begin to count with the days.",
-        ),
-        (
-            [p - 1 for p in truth],
-            "You count the nodes from 0, as Python does. Then which number is left for the population?",
-        ),
-    ]
-
-
-# The tree whose nodes exercise 06.2 numbers: that of our 47 cells, whatever stands in their place
-OURS = simulate([3, [4, 1, 3], [3, 2, 1, 3, 4, 2, 1, 1], 1], 10, 1, 1, seed=1, levels=LEVELS)
-
-
-@exercise("06.2")
-def noticed(answer) -> str:
-    """Predict which of three broken trees the program refuses."""
-    wanted = "the numbers of the mistakes that are noticed, in a list"
-    found = set(answers.array(answer, wanted).tolist())
-    if not found <= {1, 2, 3}:
-        raise answers.refuse(answer, wanted)
-    flat = tree_data(stan_data(OURS, LEVELS, "y", remark=False)[0], MADE_UP)
-    mistakes = {1: (4, 5), 2: (28, 10), 3: (26, 8)}
-    truth = {number for number, (node, parent) in mistakes.items() if _stops(flat, node, parent)}
-    if found == truth:
-        return "A program can check the form of a tree, not whether it is true. What does that leave to you?"
-    if too_many := found - truth:
-        raise WrongAnswer(
-            f"Mistake {min(too_many)} leaves a tree like any other. How is the program to know?"
-        )
-    hints = {
-        1: "node 4 is a batch. Of which level is node 5, and of which should a parent be?",
-        2: "which cells hang on batch 11, once its only colony has gone?",
-    }
-    missed = min(truth - found)
-    raise WrongAnswer(f"Mistake {missed}: {hints[missed]}")
-
-
-def _stops(flat, node, parent) -> bool:
-    broken = flat | {"parent": flat["parent"].copy()}
-    broken["parent"][node - 1] = parent
-    try:
-        programs.sample(stan_file("tree"), broken, chains=1, iter_warmup=10, iter_sampling=10)
-    except WrongAnswer:
-        return True
-    return False
-
-
-@exercise("06.3")
 def which(answer) -> str:
     """Predict which τ is known least, and which moves with its prior."""
     wanted = "a dictionary with 'least' and 'moves'"
@@ -125,10 +36,9 @@ def which(answer) -> str:
         answers.word(level, repr(name), LEVELS, " or ".join(map(repr, LEVELS)))
         for name, level in zip(["least", "moves"], given, strict=True)
     ]
-    exact = posterior(False)
-    names = [f"tau[{k}]" for k in (1, 2, 3)]
-    sd = [exact.sd(name) for name in names]
-    rises = [rise(exact, name, scale=PRIOR["tau"], to=3 * PRIOR["tau"]) for name in names]
+    exact = posterior(*[PRIOR["tau"]] * 3)
+    sd = [exact.sd(name) for name in TAUS]
+    rises = [rise(exact, name, scale=PRIOR["tau"], to=3 * PRIOR["tau"]) for name in TAUS]
     if given[0] != LEVELS[int(np.argmax(sd))]:
         if given[0] == LEVELS[2]:
             raise WrongAnswer(
@@ -151,101 +61,106 @@ def rise(exact, name, scale, to) -> float:
     return float((q @ x / q.sum()) / (p @ x / p.sum()) - 1)
 
 
-def new_cell(exact, spreads) -> float:
-    """Exact variance of a cell on a new day: that of θ, and the mean square of every spread on the way."""
-    return exact.sd("theta") ** 2 + sum(exact.mean(name) ** 2 + exact.sd(name) ** 2 for name in spreads)
+@cache
+def pupils() -> tuple[dict, dict, ExactPosterior]:
+    """Make pupils in classes in schools, the priors of the exercise, and the exact posterior."""
+    levels = ["school", "class"]
+    df = simulate([8, 3, 4], theta=50, tau=[6, 2], sigma=6, seed=2, levels=levels)
+    data = stan_data(df, levels=levels, values="y", remark=False)[0]
+    prior = {"theta": (50, 20), "tau": 10, "sigma": 20}
+    return data, prior, exact_posterior(data, prior, shared_tau=False, tolerance=1e-6)
+
+
+@exercise("06.2")
+def classes(program) -> str:
+    """Run a program for two levels with a τ for each, which predicts a pupil of a new class."""
+    data, prior, exact = pupils()
+    samples = programs.sample(program, data, adapt_delta=0.95, iter_sampling=2000)
+    truth = {
+        name: exact.mean(name) for name in ("theta", "tau[1]", "tau[2]", "sigma", "theta_1[1]", "theta_2[1]")
+    }
+    off = {name: programs.distance(samples, name, mean) for name, mean in truth.items()}
+    if max(off.values()) > programs.TOO_FAR:
+        if programs.distance(samples, "tau[1]", truth["tau[2]"]) < programs.TOO_FAR:
+            raise WrongAnswer("The two τ have changed places: tau[1] is that of the schools.")
+        shared = exact_posterior(data, prior).mean("tau")
+        if min(programs.distance(samples, name, shared) for name in TAUS[:2]) < programs.TOO_FAR:
+            raise WrongAnswer(
+                "Schools and classes have the same τ. Which entry of tau belongs to which line?"
+            )
+        name = max(off, key=off.get)
+        raise WrongAnswer(
+            f"The mean of {name} is {off[name]:.0f} MCSEs from the exact one. Compare your priors, those "
+            "of the offsets too, and the line for y with the task."
+        )
+    _look_at_pupil(samples)
+    return "These are draws from the exact posterior, and y_new walks down from school 1 in two steps."
+
+
+def _look_at_pupil(samples) -> None:
+    """Hold the pupil of a new class against school 1, draw by draw."""
+    y_new, school, tau, sigma, known = (
+        programs.by_chain(samples, name).ravel()
+        for name in ("y_new", "theta_1[1]", "tau[2]", "sigma", "theta_2[1]")
+    )
+    variance = tau**2 + sigma**2
+    away = programs.prediction(y_new, school, variance, known[:, None])
+    if max(abs(away["mean"]), abs(away["nodes"])) > programs.TOO_FAR:
+        raise WrongAnswer("y_new is not drawn around school 1. Which is the last node that is known?")
+    if abs(away["variance"]) > programs.TOO_FAR:
+        ratio = np.mean((y_new - school) ** 2 / variance)
+        raise WrongAnswer(
+            f"Around school 1, y_new has {ratio:.2f} times the variance that it should have. Walk down "
+            "from the last node that is known: how many steps are there, each with which spread?"
+        )
+
+
+@exercise("06.3")
+def report(answer) -> str:
+    """Predict a cell of a new day under a prior of the reader's, and under one twice as wide."""
+    scale, sd = answers.items(answer, ["scale", "sd"], "a dictionary with 'scale' and 'sd'")
+    scale = answers.number(scale, "'scale', that of the prior of the days' τ")
+    sd = answers.array(sd, "'sd', two standard deviations")
+    if len(sd) != 2:
+        raise TypeError(f"'sd' has length {len(sd)}: give two numbers, for your scale and for twice that")
+    usual = PRIOR["tau"]
+    if not usual / 100 <= scale <= 10 * usual:
+        raise WrongAnswer(
+            f"A scale of {scale:g} {'forbids' if scale < usual else 'expects'} differences between days that "
+            "cells show every day or never. By how much may two days differ?"
+        )
+    truth = [_new_day(scale, usual, usual), _new_day(2 * scale, usual, usual)]
+    if np.allclose(sd, truth, rtol=0.02):
+        return f"Twice the scale makes it {sd[1] / sd[0] - 1:.0%} larger. Does your report name the prior?"
+    answers.refuse_mistakes(
+        lambda wrong: np.allclose(sd, wrong, rtol=0.02),
+        [
+            (
+                truth[::-1],
+                "The two seem to be in reverse order: first with your scale, then with twice that.",
+            ),
+            (np.square(truth), "These are variances. The standard deviation is the root."),
+            ([truth[0]] * 2, "It is the same number twice. The second is for twice your scale."),
+        ],
+    )
+    if isclose(sd[0], truth[0], rel_tol=0.02):
+        raise WrongAnswer("The first is right. For the second, double the scale of the days' τ alone.")
+    raise WrongAnswer(
+        "The first is not the exact one. Is it the days' τ that has your scale, with the other two at "
+        f"{usual:g}, and does the walk begin at θ?"
+    )
+
+
+def _new_day(*scales: float) -> float:
+    """Exact standard deviation of a cell on a new day."""
+    exact = posterior(*scales)
+    return (
+        sum([exact.sd("theta") ** 2, *(exact.mean(x) ** 2 + exact.sd(x) ** 2 for x in [*TAUS, "sigma"])])
+        ** 0.5
+    )
 
 
 @exercise("06.4")
-def grows(answer) -> str:
-    """Guess by which factor a prediction widens, from a known colony to a new day."""
-    names = {"one": "with one τ", "own": "with a τ for each level"}
-    given = answers.items(answer, list(names), "a dictionary with 'one' and 'own'")
-    for shared, (name, words), factor in zip([True, False], names.items(), given, strict=True):
-        factor = answers.number(factor, f"{name!r}, a factor")
-        exact = posterior(shared)
-        taus = ["tau"] * 3 if shared else [f"tau[{k}]" for k in (1, 2, 3)]
-        known = exact.sd("theta_3[1]") ** 2 + exact.mean("sigma") ** 2 + exact.sd("sigma") ** 2
-        truth = (new_cell(exact, [*taus, "sigma"]) / known) ** 0.5
-        if factor < 1:
-            raise WrongAnswer(f"{name!r} is less than 1: is a new day known better than a known colony?")
-        if factor > 1.2 * truth:
-            raise WrongAnswer(
-                f"Less, {words}: also in the first case most of the variance is that of a single cell."
-            )
-        if factor < truth / 1.2:
-            raise WrongAnswer(f"More, {words}: how well do three days tell how much days differ?")
-    return "Within a fifth of the exact factors. Which of the three steps does most of it?"
-
-
-@cache
-def trees() -> list[tuple[dict, ExactPosterior]]:
-    """Make two trees, flat, each with its exact posterior.
-
-    The second has few days: a cell of one of these follows their mean by 19 standard errors.
-    """
-    out = []
-    for design, tau, sigma, shared in [([20, 6, 3], [1.5, 3], 0.3, False), ([4, 6, 3, 4], 1, 1, True)]:
-        levels = LEVELS[: len(design) - 1]
-        df = simulate(design, theta=10, tau=tau, sigma=sigma, seed=6, levels=levels)
-        data = stan_data(df, levels=levels, values="y", remark=False)[0]
-        exact = exact_posterior(data, MADE_UP, shared_tau=shared, tolerance=1e-6)
-        out.append((tree_data(data, MADE_UP, shared_tau=shared, weight=1), exact))
-    return out
-
-
-@exercise("06.5")
-def new_day(program) -> str:
-    """Let the program draw a cell on a new day, for a tree of any depth."""
-    hints = []
-    for flat, exact in trees():
-        K, T = flat["K"], len(flat["prior_tau"])
-        tree = f"the tree of {K} levels with {'one τ' if T == 1 else 'a τ for each'}"
-        beyond = (
-            f"For {tree}, y_new is not a number. How many entries has tau there? "
-            "The rest of the program has a way to fetch the τ of level k."
-        )
-        try:
-            samples = programs.sample(program, flat, iter_warmup=500, iter_sampling=1500)
-        except (
-            WrongAnswer
-        ) as error:  # from Stan 2.35 on; before, what is out of range made the number no number
-            if "out of range" in str(error):
-                raise WrongAnswer(beyond) from error
-            raise
-        if "y_new" not in samples["posterior"] or samples["posterior"]["y_new"].ndim != 2:
-            raise WrongAnswer("Your program has no real number y_new in its generated quantities.")
-        y_new, theta, sigma = (programs.by_chain(samples, x).ravel() for x in ("y_new", "theta", "sigma"))
-        if not np.isfinite(y_new).all():
-            raise WrongAnswer(beyond)
-        spreads = np.array([programs.by_chain(samples, f"tau[{k + 1}]").ravel() for k in range(T)])
-        x = np.array([programs.by_chain(samples, f"x[{j + 1}]").ravel() for j in range(flat["J"][0])])
-        variance = sigma**2 + (spreads**2).sum(axis=0) * (K if T == 1 else 1)
-        # weight 1: x is the node itself
-        hints += _what_differs(tree, programs.prediction(y_new, theta, variance, x.T), y_new, theta, variance)
-        if programs.distance(samples, "theta", exact.mean("theta")) > programs.TOO_FAR:
-            hints.append(f"For {tree}, the posterior of theta has changed: leave the model itself as it was.")
-    if hints:
-        raise WrongAnswer(hints[0])
-    return "It holds for two levels and three, with one τ and with several. No line of it counts the levels."
-
-
-def _what_differs(tree, off, y_new, theta, variance):
-    if max(abs(off["mean"]), abs(off["nodes"])) > programs.TOO_FAR:
-        yield (
-            f"For {tree}, y_new does not lie about the theta of its draw. At which node does your walk "
-            "begin? A new day is none of those in the data."
-        )
-    if abs(off["variance"]) > programs.TOO_FAR:
-        ratio = np.mean((y_new - theta) ** 2 / variance)
-        yield (
-            f"For {tree}, y_new is too {'wide' if ratio > 1 else 'narrow'}: it has {ratio:.2f} times the "
-            "variance that it should have. Walk down from theta to a cell: how many steps are there, each "
-            "with which spread?"
-        )
-
-
-@exercise("06.6")
 def own_tree(answer) -> str:
     """Fit a tree of the reader's own with a τ for every level, and find the level known least."""
     names = ["data", "prior", "tau", "nodes"]

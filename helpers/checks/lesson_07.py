@@ -1,4 +1,4 @@
-"""Checks of lesson 7: a check for bleaching, log_lik and y_rep, a Bayes factor, a budget, one left out."""
+"""Checks of lesson 7: a check for bleaching, a program that predicts, a report, one left out."""
 
 import inspect
 import re
@@ -10,6 +10,7 @@ from math import isclose
 import arviz_base
 import arviz_stats
 import numpy as np
+from scipy.stats import norm
 
 from helpers.checks import WrongAnswer, answers, exercise, predictions, programs
 from helpers.checks.lesson_02 import cells
@@ -20,6 +21,7 @@ from helpers.priors import MADE_UP, PRIOR
 from helpers.simulation import replicate, simulate
 
 TABLES = 10  # of each kind
+NO_ROOT = "Stan's normal takes σ, not its square."
 
 
 @cache
@@ -39,11 +41,7 @@ def tables() -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
 
 @exercise("07.1")
 def bleaching(answer) -> str:
-    """Write a statistic that tells bleached tables from right ones.
-
-    The slope in each colony misses one table in 300 and alarms in one right table in 20. So in other tables
-    than these it would fail here once in 1000 times.
-    """
+    """Write a statistic that tells bleached tables from right ones, as the slope in each colony does."""
     statistic = answers.function(answer, "the function statistic(y, colony)")
     try:
         inspect.signature(statistic).bind(0, 0)
@@ -92,31 +90,109 @@ def _why_not(value: Callable, caught: int) -> str:
 
 
 @cache
-def colonies() -> tuple[dict, ExactPosterior, float]:
-    """Make cells that are not in order, with their exact answer and their exact elpd."""
-    unit = PRIOR["tau"] / 5  # as the program's priors may be those of other measurements
-    sigma = unit * (0.3 if 0.7 < 0.6 * unit < 1.4 else 0.6)  # a σ near 1 would hide its square
-    df = simulate([3, 2, 2, 6], PRIOR["theta"][0], unit, sigma, seed=11, levels=LEVELS)
-    data, _ = stan_data(df.sample(fraction=1, shuffle=True, seed=1), LEVELS, "y", remark=False)
-    return data, exact_posterior(data, PRIOR), exact_loo(data, PRIOR).elpd
+def one_level() -> tuple[dict, ExactPosterior]:
+    """Make measurements in four groups, far from the prior's mean, and their exact answer."""
+    sigma = PRIOR["tau"] / 5 * 0.6
+    theta = PRIOR["theta"][0] + 1.5 * PRIOR["theta"][1]
+    df = simulate([4, 5], theta, 0.6 * PRIOR["tau"], sigma, seed=4, levels="group")
+    data, _ = stan_data(df.sample(fraction=1, shuffle=True, seed=1), "group", "y", remark=False)
+    return data, exact_posterior(data, PRIOR)
 
 
 @exercise("07.2")
 def predicting(program) -> str:
-    """Write log_lik and y_rep in generated quantities."""
-    data, exact, elpd = colonies()
-    samples = programs.sample(program, data, sig_figs=12, adapt_delta=0.95)
-    if not programs.agrees(samples, exact, ["theta", "tau", "sigma"]):
-        raise WrongAnswer("theta, tau or sigma is not what it was. Leave the other blocks as they are.")
-    log_lik = predictions.hold(samples, data)
+    """Write a program for one level of groups, with log_lik and y_rep in generated quantities."""
+    data, exact = one_level()
+    samples = programs.sample(program, data, sig_figs=12, adapt_delta=0.97, iter_sampling=2000)
+    for name in ("theta", "tau", "sigma"):
+        if programs.distance(samples, name, exact.mean(name)) > programs.TOO_FAR:
+            raise WrongAnswer(
+                f"{name} has the mean {float(samples['posterior'][name].mean()):.3g}, and exactly "
+                f"{exact.mean(name):.3g}, for the data of this check. Are the priors the lesson's, and does "
+                "each measurement belong to the group that index_1 says?"
+            )
+    log_lik = hold(samples, data)
     by_cell = {"y": log_lik}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of a large k̂, which is told below
         loo = arviz_stats.loo(arviz_base.from_dict({"posterior": by_cell, "log_likelihood": by_cell}))
     return (
-        f"By PSIS from your log_lik, elpd_loo of these made-up cells is {loo.elpd:.1f}, with k̂ of up to "
-        f"{float(loo.pareto_k.max()):.2f}. Exactly, it is {elpd:.1f}."
+        f"By PSIS from your log_lik, elpd_loo of these made-up data is {loo.elpd:.1f}, with k̂ of up to "
+        f"{float(loo.pareto_k.max()):.2f}. Exactly, it is {exact_loo(data, PRIOR).elpd:.1f}."
     )
+
+
+def hold(samples, data: Mapping) -> np.ndarray:
+    """Hold log_lik and y_rep of a program against its other draws; return log_lik by chain and draw."""
+    programs.by_chain(samples, "theta_1[1]")  # says so if there is none
+    post = {name: x.values for group in samples.children.values() for name, x in group.data_vars.items()}
+    for name in ("log_lik", "y_rep"):
+        if name not in post:
+            raise WrongAnswer(f"There is no {name!r}: declare it at the top of generated quantities.")
+        if (shape := post[name].shape[2:]) != (data["N"],):
+            n, more = shape[0] if shape else 1, "" if shape else " Which ones are odd, a sum does not say."
+            raise WrongAnswer(f"{name!r} has {n} for {data['N']} measurements. Give one for each.{more}")
+        if np.isnan(post[name]).any():
+            raise WrongAnswer(f"{name!r} is nan. Does each entry use a group that exists, index_1[n]?")
+    log_lik, y = post["log_lik"], np.array(data["y"])
+    post = {name: x.reshape(-1, x.shape[-1] if x.ndim == 3 else 1) for name, x in post.items()}
+    post["group"] = post["theta_1"][:, np.array(data["index_1"]) - 1]
+    log_density(post, y)
+    anew(post, y)
+    return log_lik
+
+
+def log_density(post: dict, y: np.ndarray) -> None:
+    """Refuse a log_lik that is not the log density of each measurement, draw by draw."""
+
+    def is_(other):  # of 12 digits
+        return np.allclose(post["log_lik"], other, rtol=1e-6, atol=1e-6)
+
+    group, sigma = post["group"], post["sigma"]
+    truth = norm.logpdf(y, group, sigma)
+    wrong = [
+        (truth.sum(axis=1, keepdims=True), "each entry is the sum over all measurements. Take y[n], not y."),
+        (np.exp(truth), "this is the density. Its logarithm was asked for: normal_lpdf."),
+        (-truth, "this has the opposite sign."),
+        (truth + np.log(2 * np.pi) / 2, "its constant is missing, log(2π)/2. normal_lpdf has it."),
+        (norm.logpdf(y, group, sigma**2), NO_ROOT),
+        (norm.logpdf(post["y_rep"], group, sigma), "this is of y_rep. How well is y predicted?"),
+        (norm.logpdf(y, post["theta"], sigma), "theta is the mean of all groups. Take that of its own."),
+    ]
+    if not is_(truth):
+        answers.refuse_mistakes(is_, [(other, f"'log_lik': {hint}") for other, hint in wrong])
+        raise WrongAnswer("'log_lik': entry n is normal_lpdf of y[n], given its group's mean and sigma.")
+
+
+def anew(post: dict, y: np.ndarray) -> None:
+    """Refuse a y_rep that is no new one of the same group; each of three z is above 5 once in 2 million."""
+    y_rep, group, tau, sigma = (post[name] for name in ("y_rep", "group", "tau", "sigma"))
+
+    def off(x):
+        return abs(x.mean()) / max(x.std(), 1e-9) * len(x) ** 0.5
+
+    def is_(model):
+        z = (y_rep - model[0]) / model[1]
+        return max(off(z.mean(axis=1)), off((z**2).mean(axis=1) - 1)) < programs.TOO_FAR
+
+    for other, hint in [
+        (y, "these were measured. Draw new ones, with normal_rng."),
+        (group, "this is the mean of its group. A measurement differs from it, by an error of size σ."),
+    ]:
+        if np.allclose(y_rep, other, rtol=1e-6):
+            raise WrongAnswer(f"'y_rep': {hint}")
+    new = "this is of a new group, another question: here each stays in its own, theta_1[index_1[n]]."
+    wrong = [
+        ((group, sigma**2), NO_ROOT),
+        ((post["theta"], np.hypot(tau, sigma)), new),
+        ((post["theta"], sigma), "theta is the mean of all groups. Take that of its own."),
+    ]
+    if not is_((group, sigma)):
+        answers.refuse_mistakes(is_, [(model, f"'y_rep': {hint}") for model, hint in wrong])
+        raise WrongAnswer("'y_rep': entry n is a draw from the normal distribution that y[n] has.")
+    z = (y_rep - group) / sigma
+    if off(z.sum(axis=1) ** 2 - (z**2).sum(axis=1)) > programs.TOO_FAR:
+        raise WrongAnswer("'y_rep': all share an error. Draw one for each.")
 
 
 @cache
@@ -134,8 +210,7 @@ CLAIMS = [
     (r"(dis)?(prove[sdn]?|proving|proofs?)\b", "a factor is no proof. By how much does belief move?"),
     (r"(accept|reject)(s|ed|ing)?\b", "nothing is decided. Both stay possible."),
     (r"(?<![\"'“‘])no (effects?|differences?|variation)\b(?! in (elpd|pred))", SMALL),
-    (r"((do|does|did) not|don['’]t) (differ|vary)\b", SMALL),
-    (r"identical\b(?! priors?)", SMALL),
+    (r"((do|does|did) not|don['’]t) (differ|vary)\b|identical\b(?! priors?)", SMALL),
 ]
 
 
@@ -143,7 +218,7 @@ CLAIMS = [
 def report(answer) -> str:
     """Say what the scale of a prior does to a Bayes factor, and report it."""
     *given, text = answers.items(answer, [1, 20, "report"], "a dictionary with '1', '20' and 'report'")
-    truths, prior_at_0 = {1: factor(1), 20: factor(20)}, (2 / np.pi) ** 0.5
+    truths = {1: factor(1), 20: factor(20)}
     for (scale, truth), other, x in zip(truths.items(), (truths[20], truths[1]), given, strict=True):
         x = answers.number(x, f"for {scale} a factor")
         wrong = [
@@ -152,9 +227,7 @@ def report(answer) -> str:
             (1 / truth, "This is for one τ. Take it the other way round."),
             (np.log(truth), "This is the difference of the logarithms. Take its exp."),
             (-np.log(truth), "This is a difference of logarithms, and the other way round. Take exp."),
-            (np.log10(truth), "This is in powers of ten. Take the factor itself."),
             (truth / (1 + truth), "This is a probability. How many times that of one τ is it?"),
-            (truth * prior_at_0 / scale, "This is a posterior density. Divide it by the prior's at 0."),
             (2 * truth, "A half-normal density is twice a normal one, as there is nothing below 0."),
         ]
         if not isclose(x, truth, rel_tol=0.03):
@@ -189,81 +262,10 @@ def _read(text) -> None:
                 raise WrongAnswer(f"'report' says {short_repr(claim[0])}: {hint}")
 
 
-# Median widths of the interval with the best designs, from 40,000 experiments each. They were drawn as sums
-# of squares, all that is known of a balanced design: a test does so, too. With any other design of up to 200
-# hours it is 6% wider than the narrowest, or more.
-WIDTHS = {(5, 2, 2, 3): 0.915, (5, 3, 1, 3): 0.946, (6, 2, 1, 4): 0.955, (4, 2, 3, 3): 0.958}
-WIDTHS |= {(7, 1, 2, 4): 0.962}
-LEAST = min(WIDTHS.values())
-
-
-def hours(design) -> int:
-    """Hours that a design takes."""
-    return int(np.cumprod(design) @ (12, 4, 2, 1))
-
-
-def median_width(design, n: int) -> float:
-    """Median width of the 95% interval of θ in simulated experiments."""
-    widths = []
-    for k in range(n):
-        df = simulate(design, theta=10, tau=0.3, sigma=0.9, seed=[11, k], levels=LEVELS)
-        exact = exact_posterior(stan_data(df, LEVELS, "y", remark=False)[0], MADE_UP)
-        widths.append(np.ptp(exact.quantile("theta", [0.025, 0.975])))
-    return float(np.median(widths))
-
-
-@exercise("07.4")
-def budget(answer) -> str:
-    """Plan an experiment of 200 hours."""
-    design, width = answers.items(answer, ["design", "width"], "a dictionary with 'design' and 'width'")
-    design = tuple(answers.whole(design, wanted := "as 'design' four whole numbers, 1 or more").tolist())
-    if len(design) != 4 or min(design) < 1:
-        raise TypeError(f"'design' is {short_repr(design)}: give {wanted}")
-    width = answers.number(width, "'width', the median width of the interval")
-    if (left := 200 - hours(design)) < 0:
-        raise WrongAnswer(f"'design' takes {200 - left} hours, {-left} more than you have.")
-    for k, what in enumerate(["cell in each colony", "colony in each batch", "batch on each day", "day"]):
-        larger = [n + (level == 3 - k) for level, n in enumerate(design)]
-        if hours(larger) <= 200:
-            raise WrongAnswer(f"'design' leaves {left} hours, enough for one more {what}.")
-    if design not in WIDTHS:
-        percent = 5 * round(20 * (1 - LEAST / median_width(design, 60)))
-        by = f"about {percent}%" if percent > 10 else "a little"
-        raise WrongAnswer(f"'design': the interval can be {by} narrower. {_instead(*design)}")
-    truth = WIDTHS[design]  # 100 experiments have a median with a standard error of 3%
-    if not isclose(width, truth, rel_tol=0.1):
-        wrong = [
-            (truth / 2, "'width': this is half of it. Take the upper end less the lower one."),
-            (truth / 4, "'width': this is a standard deviation. The interval is about four times as wide."),
-            (truth**2 / 16, "'width': this is a variance. Take the interval, from end to end."),
-            (truth * 0.82, "'width': this is of 90% or so. Take the quantiles 0.025 and 0.975."),
-        ]
-        answers.refuse_mistakes(lambda x: isclose(width, x, rel_tol=0.08), wrong)
-        raise WrongAnswer(
-            "'width': take the 0.975 quantile of θ less the 0.025 one in each of a hundred experiments, with "
-            "τ = 0.3, σ = 0.9 and the lesson's priors, and their median."
-        )
-    best = "No design is narrower" if truth == LEAST else f"The best one is {1 - LEAST / truth:.0%} narrower"
-    return f"{best}. Would it be the same one if you wanted to know τ, or if a day cost 2 hours?"
-
-
-def _instead(days: int, batches: int, colonies: int, cells: int) -> str:
-    """Say what is too few or too many in a design."""
-    if days < 4:
-        return f"θ is about all days, and {days} of them say little, however well each is known. Take more."
-    if cells > 5:
-        return f"The last of {cells} cells say little about their colony. What else would they pay for?"
-    if batches == colonies == 1:
-        return (
-            "With one batch a day and one colony a batch, τ is hardly known. Give up days for more of them."
-        )
-    return "Try its neighbours: one more at one level, fewer at another."
-
-
 COST = {"normal": 1, "poisson": 2, "binomial": 2, "student_t": 20}
 
 
-@exercise("07.5")
+@exercise("07.4")
 def left_out(answer) -> str:
     """Leave each measurement of the reader's own out in turn, or each group."""
     wanted = "a dictionary with 'data', 'prior' and 'elpd'"

@@ -1,22 +1,22 @@
-"""Checks of lesson 10: when to center."""
+"""Checks of lesson 10: where the verdict flips, a program with a form for each group, a pilot."""
 
 from collections.abc import Mapping
 from functools import cache
-from math import isclose, pi
+from math import isclose
 
 import numpy as np
 
 from helpers.checks import WrongAnswer, answers, exercise, programs
 from helpers.checks.lesson_02 import exactly
-from helpers.data import LEVELS, stan_data
+from helpers.data import stan_data
 from helpers.exact import exact_posterior
 from helpers.inputs import as_list
-from helpers.models import stan_model
 from helpers.priors import PRIOR
 from helpers.simulation import simulate
 
 MARK = 2  # the λ at which the lesson's map flips
 NEAR = 1, 3  # between these the lesson's map leaves it open
+MANY = 10  # measurements, from which the groups of exercise 10.3 are centered
 
 
 @exercise("10.1")
@@ -52,19 +52,9 @@ def flip(answer) -> str:
         side = "high" if loudness > NEAR[1] else "low"
         raise WrongAnswer(
             f"'tau' and 'left_out' follow from your λ. But that is too {side}: "
-            "where are both voices about as loud?"
+            "where do data and parent say about as much?"
         )
     return f"The map will put the mark near {MARK}. Does it look like a cliff there, or like a gentle slope?"
-
-
-@exercise("10.2")
-def mixed_company(answer) -> str:
-    """Choose a weight for each of 45 groups."""
-    weight = _weights(answer, "45 weights, 0 or 1, in a list")
-    n = np.array([400] * 5 + [2] * 40)
-    _zeros_and_ones(weight, len(n))
-    _choose(weight, n * 0.2**2, "τ = 0.2 and σ = 1")
-    return "Then neither form for all can be right. Which of the two, would you say, suffers more?"
 
 
 def _weights(answer, wanted):
@@ -99,57 +89,59 @@ def _choose(weight, loudness, spreads):
 
 
 @cache
-def well_measured() -> dict:
-    """Make data that all forms of the program sample well, so that only mistakes are found.
-
-    τ is unlike its own square, and unlike σ.
-    """
+def _groups() -> tuple[dict, object]:
+    """Return groups of 60 and of 2, which any mix of forms samples well, and their exact posterior."""
     unit = PRIOR["tau"] / 5  # as the program's priors may be those of other measurements
-    df = simulate([4, 3, 3, 5], PRIOR["theta"][0], 2 * unit, unit, seed=8, levels=LEVELS)
-    return stan_data(df, levels=LEVELS, values="y", remark=False)[0]
+    sizes = np.array([60, 2, 2, 2] * 4)
+    df = simulate([16, sizes.tolist()], PRIOR["theta"][0], 0.7 * unit, unit, seed=3, levels="group")
+    data, _ = stan_data(df, "group", "y", remark=False)
+    named = {"J": data["J_1"], "group": data["index_1"], "centered": (sizes > MANY).astype(int)}
+    return data | named, exact_posterior(data, PRIOR)
 
 
 @exercise("10.3")
-def colonies_centered(program) -> str:
-    """Center the colonies, and neither days nor batches."""
-    data = well_measured()
+def each_its_own(program) -> str:
+    """Run a program for a level of groups, of which each is centered or not as the data say."""
+    data, exact = _groups()
     samples = programs.sample(program, data, adapt_delta=0.9)
-    names = ["theta", "tau", "sigma", "theta_3[1]", "theta_3[36]"]
-    if not programs.agrees(samples, exact_posterior(data, PRIOR), names):
-        _what_is_drawn_about_what(samples, data)
-    moved = stan_model(program).src_info()["parameters"]
-    if "theta_3" not in moved:
-        raise WrongAnswer(
-            "The draws are right. But theta_3 is computed from offsets: it should be a parameter."
-        )
-    if both := [name for name in ("theta_1", "theta_2") if name in moved]:
-        raise WrongAnswer(
-            f"The draws are right. But {' and '.join(both)} should be noncentered, as they were."
-        )
-    return "Right draws, in the form asked for. How many gradients does a draw cost, compared with weight 1?"
-
-
-def _what_is_drawn_about_what(samples, data):
-    cells = {"N": data["N"], "y": data["y"]}
-    day = data["index_1"][data["index_2"] - 1]
-    others = {
-        "θ": cells | {"J_1": data["J_3"], "index_1": data["index_3"]},
-        "their days": cells
-        | {"J_1": data["J_1"], "J_2": data["J_3"], "index_1": day, "index_2": data["index_3"]},
-    }
-    for node, tree in others.items():
-        if programs.agrees(samples, exact_posterior(tree, PRIOR), ["theta", "tau", "sigma"]):
-            raise WrongAnswer(
-                f"The colonies of your program are drawn about {node}. Their parents are batches."
-            )
-    tau = programs.by_chain(samples, "tau")
-    if programs.away(tau, PRIOR["tau"] * (2 / pi) ** 0.5, "tau") < programs.TOO_FAR:
-        raise WrongAnswer(
-            "tau is as its prior has it: the cells tell it nothing. Which line ties theta_3 to its parents?"
-        )
-    raise WrongAnswer(
-        "The draws are not those of the model. About what is theta_3 drawn, and with which spread?"
+    theta, tau, _ = (programs.by_chain(samples, name) for name in ("theta", "tau", "sigma"))
+    groups = range(1, data["J"] + 1)
+    means, moved = (
+        np.array([programs.by_chain(samples, f"{name}[{j}]") for j in groups]) for name in ("mu", "x")
     )
+    centered = data["centered"].astype(bool)
+    _what_is_computed(means, moved, theta + tau * moved, centered)
+    for name in ("theta", "tau", "sigma", "mu[1]", "mu[2]"):
+        off = programs.distance(samples, name, exact.mean(name.replace("mu", "theta_1")))
+        if off > programs.TOO_FAR:
+            if np.std(moved[~centered]) > 3:
+                raise WrongAnswer(
+                    "The offsets in your draws range far more widely than standard normal ones. Which line "
+                    "draws them?"
+                )
+            raise WrongAnswer(
+                f"The mean of {name} is {off:.0f} MCSEs from the exact one. Which distribution has x[j] if "
+                "centered[j] is 1, which if it is 0? Compare the priors and the line for y with lesson 2's."
+            )
+    return "Right draws, and each group in its own form. Which line would change if all were centered?"
+
+
+def _what_is_computed(means, moved, shifted, centered):
+    """Tell of groups whose mean is not computed from x as their form has it."""
+
+    def same(one, other):  # by group; CmdStan rounds what it writes
+        return np.isclose(one, other, rtol=1e-4, atol=1e-4 * PRIOR["tau"]).all(axis=(1, 2))
+
+    plain, offset = same(means, moved), same(means, shifted)
+    if (plain == ~centered).all() and (offset == centered).all():
+        raise WrongAnswer("It is the other way round: where centered is 1, x is the mean itself.")
+    for form, of_this in [("the mean itself", centered & ~plain), ("an offset", ~centered & ~offset)]:
+        if of_this.any():
+            j = of_this.argmax()
+            raise WrongAnswer(
+                f"Group {j + 1} has centered = {centered[j]:d}, so x[{j + 1}] is {form}. In your draws "
+                f"mu[{j + 1}] does not follow from it like that."
+            )
 
 
 @exercise("10.4")

@@ -1,103 +1,81 @@
-"""Checks of lesson 11: messages up a tree, schools integrated out, the ruler of a spread."""
+"""Checks of lesson 11: messages up a tree, schools integrated out, nodes held fixed, a large tree."""
 
 from collections.abc import Mapping
 from functools import cache
 from math import isclose
 
 import numpy as np
-from scipy.special import log_expit
 from scipy.stats import multivariate_normal
 
 from helpers.checks import WrongAnswer, answers, exercise, programs
 from helpers.checks.lesson_05 import EFFECT, ERROR, PRIOR, one_level, schools
-from helpers.data import stan_data
+from helpers.data import LEVELS, measurements, stan_data
 from helpers.exact import ExactPosterior, exact_posterior
 from helpers.models import stan_file, stan_model
-from helpers.priors import MADE_UP
-from helpers.simulation import simulate
+from helpers.priors import PRIOR as PRIORS
 from helpers.tree import tree_data
+
+# The tree of exercise 11.1: the cells, and the sizes of its two groups.
+CELLS, SIZES, TAU, SIGMA = np.array([9, 10, 14]), np.array([1, 2]), 0.5, 1
+MEANS = np.array([9, 12])
 
 
 @exercise("11.1")
-def how_loud(answer) -> str:
-    """Say how much one colony can tell its batch, and how much twenty can."""
-    names = ["limit", "one", "twenty"]
-    given = answers.items(answer, names, "a dictionary with 'limit', 'one' and 'twenty'")
-    limit, one, twenty = (
-        answers.number(x, f"{name!r}, a precision") for x, name in zip(given, names, strict=True)
-    )
-    tau, sigma = 0.6, 0.9
-
-    def voice(n):
-        return 1 / (tau**2 + sigma**2 / n)
-
-    def is_(x, truth):
-        return isclose(x, truth, rel_tol=0.01)
-
-    if limit > 1e6:
-        raise WrongAnswer(
-            "'limit': with ever more cells one term of the sum goes to zero. What becomes of the other?"
-        )
-    if is_(limit, 1 / tau) or is_(one, 1 / (tau + sigma / 60)):
-        raise WrongAnswer(
-            "A precision is one over a variance, and it is variances that add up: square τ and σ."
-        )
-    if not is_(limit, 1 / tau**2):
-        raise WrongAnswer("'limit': let n grow in the formula. Which term is left?")
-    if is_(one, 60 / sigma**2):
-        raise WrongAnswer("'one' is what the cells tell of their colony. The batch is a step of τ away.")
-    if is_(one, 60 * voice(1)):
-        raise WrongAnswer("'one': this is for 60 colonies of a single cell each.")
-    if not is_(one, voice(60)):
-        raise WrongAnswer("'one': put n = 60, τ = 0.6 and σ = 0.9 into the formula for q.")
-    if is_(twenty, voice(3)):
-        raise WrongAnswer("'twenty': this is what one of the twenty says. How do precisions add up?")
-    if is_(twenty, voice(3) / 20) or is_(twenty, 20 * voice(60)):
-        raise WrongAnswer("'twenty': each of the twenty has three cells, and their precisions add up.")
-    if not is_(twenty, 20 * voice(3)):
-        raise WrongAnswer(
-            "'twenty': work out what a colony of three cells says, then what twenty of them do."
-        )
-    return f"{twenty / one:.0f} times as much, for as many cells. What if a new colony cost as much as ten?"
-
-
-@exercise("11.2")
 def small_tree(answer) -> str:
     """Pass messages up a tree of two groups, by hand."""
-    names = ["q_1", "q_2", "P", "m", "log_p"]
-    given = answers.items(answer, names, "a dictionary with 'q_1', 'q_2', 'P', 'm' and 'log_p'")
-    q_1, q_2, P, m, log_p = (
+    names = ["q_1", "q_2", "P", "m", "limit", "log_p"]
+    given = answers.items(answer, names, f"a dictionary with {', '.join(map(repr, names))}")
+    q_1, q_2, P, m, limit, log_p = (
         answers.number(x, f"{name!r} as a number") for x, name in zip(given, names, strict=True)
     )
-    y, n, tau, sigma = np.array([9, 10, 14]), np.array([1, 2]), 1, 1
-    mean = np.array([y[0], y[1:].mean()])
-    q = 1 / (tau**2 + sigma**2 / n)
-    for name, x, k in [("q_1", q_1, 0), ("q_2", q_2, 1)]:
-        if isclose(x, q[k], rel_tol=0.01):
-            continue
-        if isclose(x, n[k] / sigma**2):
-            raise WrongAnswer(
-                f"{name!r}: this is what the cells say of their group. It is τ² wider for the population."
-            )
-        if k and (isclose(x, q[0]) or isclose(x, 1 / (tau**2 + n[k] * sigma**2), rel_tol=0.01)):
-            raise WrongAnswer(f"{name!r}: there are two cells. What is the variance of their mean?")
-        raise WrongAnswer(f"{name!r}: add the variance of the mean of its cells and that of a step of τ.")
+    q = 1 / (TAU**2 + SIGMA**2 / SIZES)
+    for k, x in enumerate([q_1, q_2]):
+        _check_precision(f"'q_{k + 1}'", x, SIZES[k], q)
     if not isclose(P, q.sum(), rel_tol=0.01):
-        raise WrongAnswer("'P': several children speak of one parent. What happens to their precisions?")
-    if not isclose(m, q @ mean / q.sum(), rel_tol=0.002):
-        if isclose(m, mean.mean()):
-            raise WrongAnswer("'m': the groups count alike here. Weigh each by its q.")
-        if isclose(m, y.mean()):
-            raise WrongAnswer(
-                "'m': the cells count alike here. But two cells of one group say less than two groups."
-            )
-        if isclose(m, q @ mean, rel_tol=0.002):
-            raise WrongAnswer("'m': divide the sum by P.")
-        raise WrongAnswer("'m': average what the two groups say, 9 and 12, with their q as weights.")
-    _check_density(log_p, y, q, mean)
-    return (
-        "By hand, by messages, by a matrix: three times the same. Which of them would you do for a million?"
+        raise WrongAnswer("'P': several children tell of one parent. What happens to their precisions?")
+    if not isclose(m, q @ MEANS / q.sum(), rel_tol=0.002):
+        answers.refuse_mistakes(
+            lambda wrong: isclose(m, wrong, rel_tol=0.002),
+            [
+                (MEANS.mean(), "'m': the groups count alike here. Weigh each by its q."),
+                (CELLS.mean(), "'m': the cells count alike here. But cells of one group share its step."),
+                (q @ MEANS, "'m': divide the sum by P."),
+            ],
+        )
+        raise WrongAnswer("'m': average the means of the two groups, 9 and 12, with their q as weights.")
+    _check_limit(limit)
+    _check_density(log_p, CELLS, q, MEANS)
+    return "By hand, by messages and by a matrix the same. Which of them would you use for a million cells?"
+
+
+def _check_precision(name: str, x: float, n: int, q: np.ndarray) -> None:
+    """Refuse what is not the precision of the message of a group of n cells."""
+    if isclose(x, 1 / (TAU**2 + SIGMA**2 / n), rel_tol=0.01):
+        return
+    hints = [
+        (n / SIGMA**2, "this is what the cells tell about their group. The population is a step of τ away."),
+        (1 / (TAU + SIGMA / n), "it is variances that add up: square τ and σ."),
+        (1 / (TAU + SIGMA / n**0.5), "it is variances that add up: square τ and σ."),
+        (TAU**2 + SIGMA**2 / n, "this is a variance. What is its precision?"),
+    ]
+    if n > 1:
+        two = "there are two cells. What is the variance of their mean?"
+        hints += [(q[0], two), (1 / (TAU**2 + n * SIGMA**2), two)]
+    answers.refuse_mistakes(
+        lambda wrong: isclose(x, wrong, rel_tol=0.01), [(value, f"{name}: {hint}") for value, hint in hints]
     )
+    raise WrongAnswer(f"{name}: add the variance of the mean of its cells and that of a step of τ.")
+
+
+def _check_limit(limit: float) -> None:
+    """Refuse what is not the largest precision that one group can pass on."""
+    if isclose(limit, 1 / TAU**2, rel_tol=0.01):
+        return
+    if limit > 1e6:
+        raise WrongAnswer("'limit': with ever more cells one variance goes to zero. What about the other?")
+    if isclose(limit, 1 / TAU) or isclose(limit, TAU**2):
+        raise WrongAnswer("'limit': a precision is one over a variance, and the variance of a step is τ².")
+    raise WrongAnswer("'limit': let the number of cells grow in the formula for q. Which term is left?")
 
 
 # The eight schools three times as far apart: their spread matters, and so does its prior.
@@ -112,7 +90,7 @@ def tripled(forgetful: bool = False) -> ExactPosterior:
 
 def _check_density(log_p: float, y: np.ndarray, q: np.ndarray, mean: np.ndarray) -> None:
     """Refuse what is not the log density of the three cells."""
-    (centre, wide), tau, sigma, group = (10, 3), 1, 1, np.array([1, 2, 2])
+    (centre, wide), tau, sigma, group = (10, 3), TAU, SIGMA, np.array([1, 2, 2])
     shared = tau**2 * (group[:, None] == group)
 
     def density(covariance, at=y):
@@ -148,7 +126,7 @@ def _check_density(log_p: float, y: np.ndarray, q: np.ndarray, mean: np.ndarray)
         )
 
 
-@exercise("11.3")
+@exercise("11.2")
 def without_schools(program) -> str:
     """Write a program for the eight schools that moves no school."""
     samples = programs.sample(program, TRIPLED, adapt_delta=0.99, iter_sampling=2500)
@@ -195,7 +173,7 @@ def _schools_as_drawn(samples):
     for name in ("theta_1[1]", "theta_1[8]"):
         if programs.distance(samples, name, mean := tripled().mean(name)) > programs.TOO_FAR:
             raise WrongAnswer(
-                f"theta and tau are right. But {name} has another mean: what do θ and y say of it?"
+                f"theta and tau are right. But {name} has another mean: what do θ and y say about it?"
             )
         squares = (programs.by_chain(samples, name) - mean) ** 2
         if programs.away(squares, tripled().sd(name) ** 2, name) > programs.TOO_FAR:
@@ -205,56 +183,49 @@ def _schools_as_drawn(samples):
 
 
 @cache
-def five_groups() -> tuple[dict, ExactPosterior]:
-    """Make groups that are measured well, flat, with the exact answer."""
-    df = simulate([5, 6], theta=10, tau=1, sigma=0.5, seed=1, levels="group")
-    data = stan_data(df, levels="group", values="y", remark=False)[0]
-    return tree_data(data, MADE_UP), exact_posterior(data, MADE_UP)
+def known_means() -> tuple[ExactPosterior, float, float]:
+    """Exact answer for our cells; mean and sd of τ if θ and all nodes were at their posterior means."""
+    data = stan_data(measurements(), levels=LEVELS, values="y", remark=False)[0]
+    exact = exact_posterior(data, PRIORS)
+    node = np.hstack([exact.mean(name) for name in ("theta", "theta_1", "theta_2", "theta_3")])
+    steps = node[1:] - node[tree_data(data, PRIORS)["parent"]]
+    tau = np.linspace(1e-3, 1, 5000)
+    log_p = -len(steps) * np.log(tau) - (steps @ steps / tau**2 + (tau / PRIORS["tau"]) ** 2) / 2
+    p = np.exp(log_p - log_p.max())
+    mean = p @ tau / p.sum()
+    return exact, mean, np.sqrt(p @ (tau - mean) ** 2 / p.sum())
+
+
+@exercise("11.3")
+def referee(answer) -> str:
+    """Compare the spread of τ with the nodes integrated out and with the nodes held fixed."""
+    names = ["integrated", "fixed"]
+    given = answers.items(answer, names, "a dictionary with 'integrated' and 'fixed'")
+    integrated, fixed = (
+        answers.number(x, f"{name!r}, a standard deviation") for x, name in zip(given, names, strict=True)
+    )
+    exact, mean, sd = known_means()
+    if not isclose(integrated, exact.sd("tau"), rel_tol=0.15):
+        if isclose(integrated, exact.mean("tau"), rel_tol=0.1):
+            raise WrongAnswer("'integrated': this is the mean of τ. Its standard deviation was asked for.")
+        raise WrongAnswer("'integrated': the standard deviation of the draws of τ, from tree_marginal.")
+    answers.refuse_mistakes(
+        lambda wrong: isclose(fixed, wrong, rel_tol=0.1),
+        [
+            (mean, "'fixed': this is the mean of τ on the grid. How widely does its density spread?"),
+            (exact.sd("tau"), "'fixed': this is the sd with the nodes integrated out once more."),
+            (sd**2, "'fixed': this is a variance."),
+        ],
+    )
+    if not isclose(fixed, sd, rel_tol=0.1):
+        raise WrongAnswer(
+            "'fixed': the density of τ is its prior times 28 normal densities, one for each step from the "
+            "parent's mean to the node's. Is your grid fine enough near zero?"
+        )
+    return f"{exact.sd('tau') / sd:.0f} times as wide as with fixed means. What does that say to the referee?"
 
 
 @exercise("11.4")
-def in_logarithms(program) -> str:
-    """Let NUTS move the logarithm of the spreads.
-
-    Not the draws are looked at, but the log density that Stan reports with them. Less that of τ and σ, it is
-    what `log_slope` added.
-    """
-    flat, exact = five_groups()
-    options = {"chains": 1, "iter_warmup": 200, "iter_sampling": 200, "sig_figs": 12}
-    samples = programs.sample(program, flat, **options)
-    names = ["tau[1]", "sigma", "z_tau[1]", "z_sigma"]
-    tau, sigma, *z = (programs.by_chain(samples, name).ravel() for name in names)
-    x = []
-    for name, spread, coordinate in [("tau", tau, z[0]), ("sigma", sigma, z[1])]:
-        unit, log_scale = np.polyfit(coordinate, np.log(spread), 1)
-        if np.ptp(np.log(spread) - unit * coordinate - log_scale) > 1e-6:
-            raise WrongAnswer(
-                f"log {name} is no straight line in what NUTS moves: does spread return scale * exp(x)?"
-            )
-        x.append(unit * coordinate)
-    added = samples["sample_stats"]["lp"].values.ravel() - exact.log_density(tau, sigma)
-    low = np.logaddexp(0, -np.array(x))
-    old = log_expit(x - low**2 / 2) + np.log1p(low * np.exp(log_expit(-np.array(x))))
-
-    def is_(slopes):
-        return np.ptp(added - slopes) < 1e-6
-
-    if is_(np.log(tau) + np.log(sigma)):
-        return "Draws and density keep step. Now mark it, and count gradients: what does the long tail cost?"
-    if is_(old.sum(axis=0)):
-        raise WrongAnswer("log_slope is that of the old curve. What is the slope of scale * exp(x)?")
-    if is_(0):
-        raise WrongAnswer("log_slope is constant. Does scale * exp(x) climb as fast everywhere?")
-    if is_(tau + sigma):
-        raise WrongAnswer("log_slope returns the slope itself. Its logarithm was asked for.")
-    if is_(-np.log(tau) - np.log(sigma)):
-        raise WrongAnswer("log_slope has the wrong sign: it is the slope of tau in x, not of x in tau.")
-    raise WrongAnswer(
-        "spread is right, and log_slope is not: it is the logarithm of the slope of scale * exp(x)."
-    )
-
-
-@exercise("11.5")
 def large_tree(answer) -> str:
     """Fit a large tree of the reader's own with a τ for every level."""
     names = ["data", "tau", "best"]

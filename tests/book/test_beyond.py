@@ -1,4 +1,4 @@
-"""The page "Beyond one machine" says what its table holds."""
+"""The page "Many replications" says what its table holds."""
 
 import re
 

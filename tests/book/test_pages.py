@@ -10,8 +10,9 @@ import yaml
 from texts import COURSE, without_code
 
 import helpers
-from tools import minutes, review
+from tools import minutes, notebooks, review
 
+NUMBERED = [path.name for path in sorted(COURSE.glob(f"lessons/{notebooks.NUMBERED}"))]
 TEXTS = {path.name: path.read_text("utf-8") for path in sorted(COURSE.glob("lessons/*.md"))}
 PAGES = [COURSE / "README.md", COURSE / "CONTRIBUTING.md", *sorted((COURSE / "book" / "pages").glob("*.md"))]
 
@@ -20,15 +21,23 @@ def read(name):
     return (COURSE / name).read_text("utf-8")
 
 
+def test_lessons_of_the_first_part_are_told_in_few_words():
+    assert sum(review.prose(TEXTS[name]) for name in NUMBERED[:4]) < 9000
+
+
 def test_pages_and_lessons_agree_on_minutes():
-    stated = {name: minutes.stated(text) for name, text in TEXTS.items()}
+    stated = {name: minutes.stated(TEXTS[name]) for name in NUMBERED}
     assert all(in_all == reading + exercises for in_all, reading, exercises in stated.values())
     rows = re.findall(r"^\| \[.*\]\(lessons/(.*?)\) \|.*\| (\d+) \|$", read("README.md"), re.MULTILINE)
     assert {name: int(number) for name, number in rows} == {name: row[0] for name, row in stated.items()}
-    assert f"about {sum(row[0] for row in stated.values())} minutes" in read("README.md")
+    in_all = sum(row[0] for row in stated.values())
+    assert f"about {in_all} minutes" in read("README.md")
+    assert max(row[0] for row in stated.values()) <= 60, "a lesson is to fit an hour, with its exercises"
+    assert in_all < 660
     table = minutes.TABLE.search(read("book/pages/instructors.md"))[0].splitlines()
     shown = [re.fullmatch(r"(\| .* \| )\d+ \|", row)[1] for row in table]
-    assert shown == [minutes.line(COURSE / "lessons" / name) for name in TEXTS], "`python -m tools.minutes`"
+    expected = [minutes.line(COURSE / "lessons" / name) for name in NUMBERED]
+    assert shown == expected, "`python -m tools.minutes`"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
@@ -107,7 +116,7 @@ def test_plans_name_sections_and_exercises_that_there_are():
 def test_map_names_every_lesson():
     tree = ET.fromstring(read("lessons/figures/map.svg"))
     text = " ".join("".join(node.itertext()) for node in tree.iter("{http://www.w3.org/2000/svg}text"))
-    assert [int(number) for number in re.findall(r"\b(\d+)  ", text)] == [int(name[:2]) for name in TEXTS]
+    assert [int(number) for number in re.findall(r"\b(\d+)  ", text)] == [int(name[:2]) for name in NUMBERED]
 
 
 def test_recipe_for_your_own_data_gives_right_answers(tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from answering import drawn, edited, given, perfect, rows, says, with_tau  # noqa: F401
+from answering import given, rows, says  # noqa: F401
 
 import helpers
 from helpers.checks import exercises
@@ -23,7 +23,6 @@ DATA = read(helpers.measurements(), LEVELS)
 BATCHES = [1, 1, 1, 2, 2, 3, 4, 4, 4, 5, 5, 6, 7, 8, 8, 8, 8]
 CALENDAR = {"index_1": [1, 1, 1, 1, 2, 2, 2, 3], "index_2": BATCHES, "length": 47}
 SWAPPED = CALENDAR | {"index_2": [1, 1, 2, 2, 2, *BATCHES[5:]]}
-DAYS = pl.Enum(["monday", "wednesday", "thursday"])
 LEAVES = pl.DataFrame(
     {
         "plot": ["north", "north", "north", "south", "south", "east"],
@@ -33,18 +32,6 @@ LEAVES = pl.DataFrame(
 )
 PLANTS = (LEAVES, ["plot", "plant"])
 ORDERED = LEAVES.with_columns(pl.col("plot").cast(pl.Enum(["north", "south", "east"])))
-
-
-def children(data):
-    return [data["J_1"], *(np.bincount(data[f"index_{k}"])[1:] for k in (1, 2, 3))]
-
-
-RIGHT = children(DATA)
-BY_CALENDAR = children(read(helpers.measurements().with_columns(pl.col("day").cast(DAYS)), LEVELS))
-
-
-def day(samples, i):
-    return helpers.draws(samples, f"theta_1[{i}]")
 
 
 ANSWERS = {
@@ -81,7 +68,7 @@ ANSWERS = {
     "01.3": [
         (lambda n, t, s: np.sqrt(t * t + t * t + t * t + s * s / n), "✔ no number of cells"),
         (lambda n, tau, sigma: 3 * tau**2 + sigma**2 / n, "✘ variance: take"),
-        (lambda n, tau, sigma: sigma / n**0.5, "✘ forgets the tree"),
+        (lambda n, tau, sigma: sigma / n**0.5, "✘ What else strays"),
         (lambda n, tau, sigma: ((3 * tau**2 + sigma**2) / n) ** 0.5, "✘ a day of its own"),
         (lambda n, tau, sigma: (3 * tau**2 + sigma**2) ** 0.5, "✘ single cell"),
         (lambda n, tau, sigma: (tau**2 + sigma**2 / n) ** 0.5, "✘ Count the steps"),
@@ -90,10 +77,11 @@ ANSWERS = {
         (1.75, "without calling it"),
         (lambda n, tau, sigma: None, "returns a number"),
     ],
-    "01.4": [
+    "01.4": [(3, "path"), (None, "path"), ([1.0, 2.0], "path")],
+    "01.5": [
         ((LEAVES.sort("length"), PLANTS[1], np.array([1, 2, 2, 3, 3])), "✔ stan_data agrees"),
         ((ORDERED, PLANTS[1], [1, 1, 2, 2, 3]), "✔ stan_data agrees"),
-        ((*PLANTS, [1, 1, 2, 2, 3]), r"✔ same shape; stan_data, .*\[1, 2, 2, 3, 3\]"),
+        ((*PLANTS, [1, 1, 2, 2, 3]), r"✔ same shape. stan_data, .*\[1, 2, 2, 3, 3\]"),
         ((LEAVES, ["plant", "plot"], [1, 1, 1, 2, 2]), "✔ But read what it remarks on"),
         ((helpers.measurements(), LEVELS, DATA["index_1"]), "✔ stan_data agrees"),
         ((*PLANTS, [0, 1, 1, 2, 2]), "✘ from 0"),
@@ -107,19 +95,6 @@ ANSWERS = {
         ((1, 2, 3), "your polars frame"),
         ((*PLANTS, "112"), "index_1"),
     ],
-    "01.5": [
-        (RIGHT, "✔ lopsided"),
-        (BY_CALENDAR, "✔ lopsided"),
-        ([3, *(np.bincount(DATA[f"index_{k}"]) for k in (1, 2, 3))], "✘ begins with 0"),
-        (RIGHT[1:], "✘ Four entries"),
-        ([3, 8, 17, 47], "✘ 24 batches"),
-        ([*RIGHT[:3], 3], "✘ 51 cells"),
-        ([3, RIGHT[1][::-1], *RIGHT[2:]], "✘ another tree"),
-        ([3, RIGHT[1][:2], *RIGHT[2:]], "✘ simulate refuses"),
-        ("design", "the list that you pass"),
-        (None, "the list that you pass"),
-    ],
-    "01.6": [(3, "path"), (None, "path"), ([1.0, 2.0], "path")],
 }
 
 
@@ -135,17 +110,18 @@ def test_every_check_is_tried_with_answers_of_the_wrong_kind():
     assert refusing == [number for number in exercises() if number.startswith("01.")]
 
 
-def test_01_4_says_what_stan_data_says_of_a_frame_it_refuses():
+def test_01_5_says_what_stan_data_says_of_a_frame_it_refuses():
     with pytest.raises(ValueError, match="no column 'plnt'"):
-        helpers.check("01.4", (LEAVES, ["plot", "plnt"], [1, 2]))
+        helpers.check("01.5", (LEAVES, ["plot", "plnt"], [1, 2]))
 
 
 CELLS = """
-data { real tau; real sigma; int mistake; }
+data { real theta; real tau; real sigma; int mistake; }
 generated quantities {
-  real day = normal_rng(10, tau);
+  real day = normal_rng(mistake == 8 ? 10 : theta, tau);
   real batch = normal_rng(day, tau);
-  real other_batch = normal_rng(mistake == 5 ? 10 : mistake == 6 ? normal_rng(10, tau) : day, tau);
+  real above = mistake == 5 ? theta : mistake == 6 ? normal_rng(theta, tau) : day;
+  real other_batch = normal_rng(above, tau);
   real colony = normal_rng(batch, tau);
   real sister = normal_rng(mistake == 2 ? other_batch : mistake == 3 ? colony : batch, tau);
   real stranger = normal_rng(mistake == 4 ? batch : other_batch, tau);
@@ -156,14 +132,14 @@ generated quantities {
 """
 
 IN_ONE = """
-data { real tau; real sigma; }
+data { real theta; real tau; real sigma; }
 generated quantities {
   real y_1; real y_2; real y_3;
   {
     vector[6] z;
     real day;
     for (i in 1:6) z[i] = tau * normal_rng(0, 1);
-    day = 7 + z[1];
+    day = theta + z[1];
     y_1 = day + z[2] + z[3] + sigma * normal_rng(0, 1);
     y_2 = normal_rng(day + z[2] + z[4], sigma);
     y_3 = normal_rng(day + z[5] + z[6], sigma);
@@ -172,24 +148,25 @@ generated quantities {
 """
 
 
-def test_01_6_three_cells_are_judged_by_their_covariances(tmp_path, given):
+def test_01_4_three_cells_are_judged_by_their_mean_and_covariances(tmp_path, given):
     path = tmp_path / "cells.stan"
-    as_given = re.search(r"^```stan\n(.*?)^```", LESSON_1.read_text("utf-8"), re.MULTILINE | re.DOTALL)[1]
-    for text, words in [(IN_ONE, "✔ in the batch"), (as_given, "✘ no y_3")]:
+    shown = re.search(r"^```stan\n(.*?)^```", LESSON_1.read_text("utf-8"), re.MULTILINE | re.DOTALL)[1]
+    for text, words in [(IN_ONE, "✔ in the batch"), (shown, "✘ no y_1 among")]:
         path.write_text(text, "utf-8")
-        says("01.6", str(path), words)
+        says("01.4", str(path), words)
     path.write_text(CELLS, "utf-8")
     for mistake, words in enumerate(
         [
             "✔ in the batch",
-            "✘ still share their colony",
-            "✘ less than a batch",
+            "✘ more than two colonies",
+            "✘ less than two cells of one batch",
             "✘ y_2 varies too much",
             "✘ y_3 shares more than the day",
             "✘ y_3 varies too little",
             "✘ shares no day",
             "✘ y_3 varies too little",
+            "✘ not centered on theta",
         ]
     ):
         given(mistake=mistake)
-        says("01.6", path, words)
+        says("01.4", path, words)

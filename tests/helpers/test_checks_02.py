@@ -1,8 +1,9 @@
 """The checks of lesson 2 know right answers in any form, and have a hint for each typical mistake."""
 
+import arviz
 import numpy as np
 import pytest
-from answering import drawn, edited, given, perfect, rows, says, with_tau  # noqa: F401
+from answering import drawn, perfect, rows, says, with_tau  # noqa: F401
 
 import helpers
 from helpers.checks import exercises
@@ -41,7 +42,8 @@ ANSWERS = {
         ("ten", "as a number"),
         (True, "as a number"),
     ],
-    "02.2": [
+    "02.2": [(3, "path"), (None, "path")],
+    "02.3": [
         (by_counting, "✔ counted"),
         (lambda s: (day(s, 1) < day(s, 2)).mean(), "✘ opposite"),
         (lambda s: (day(s, 1) > day(s, 3)).mean(), "✘ day 3"),
@@ -55,7 +57,6 @@ ANSWERS = {
         (0.55, "without calling it"),
         (lambda s: [0.5, 0.5], "returns one number"),
     ],
-    "02.3": [(3, "path"), (None, "path")],
     "02.4": [({}, "tuple of three"), (({}, 3), "samples"), ((3, {}), "dictionary"), ((1, 2, 3, 4), "tuple")],
 }
 
@@ -72,23 +73,65 @@ def test_every_check_is_tried_with_answers_of_the_wrong_kind():
     assert refusing == [number for number in exercises() if number.startswith("02.")]
 
 
-def test_02_3_the_answer_to_the_wrong_question_in_another_form(edited):
-    says("02.3", edited("noncentered", ("normal(10, 3)", "normal(0, 1)")), "✔ wrong question")
+ONE = """
+data {
+  int<lower=0> N;
+  vector[N] y;
+  real sigma;
+}
+parameters {
+  real mu;
+}
+model {
+  mu ~ normal(9, 0.5);
+  y ~ normal(mu, sigma);
+}
+"""
 
 
 @pytest.mark.parametrize(
-    ("prior", "words"),
+    ("old", "new", "words"),
     [
-        ({"theta": (10, 3)}, "✘ hardly moved"),
-        ({"theta": (0, 3)}, "✘ hardly moved"),
-        ({"theta": (10, 1)}, "✘ hardly moved"),
-        ({"theta": (1, 1)}, "✘ theta is not where"),
-        ({"theta": (0, 1), "tau": 1}, "✘ is not where"),
+        ("vector[N] y", "array[N] real y", "✔ 10.61 .* average 11.40"),
+        ("N", "n", "✘ With the data of this check"),
     ],
 )
-def test_02_3_a_prior_that_is_not_the_mistyped_one_is_seen(drawn, prior, words):
-    drawn(perfect(DATA, prior))
-    says("02.3", "reader.stan", words)
+def test_02_2_a_program_from_an_empty_file_is_run(tmp_path, old, new, words):
+    (tmp_path / "one.stan").write_text(ONE.replace(old, new), "utf-8")
+    says("02.2", tmp_path / "one.stan", words)
+
+
+def of_one(mean, sd, **others):
+    """Samples as of a program that draws mu independently."""
+    rng = np.random.default_rng(seed=1)
+    return arviz.from_dict({"posterior": {"mu": rng.normal(mean, sd, size=(4, 1000))} | others})
+
+
+@pytest.mark.parametrize(
+    ("normal", "words"),
+    [
+        ((10.61, 0.287), "✔ Which of the two"),
+        ((11.4, 0.35), "✘ cells alone"),
+        ((11.385, 0.348), "✘ cells alone"),
+        ((9.811, 0.2034), "✘ for the prior it is 0.5"),
+        ((10.935, 0.22), "✘ sigma is one already"),
+        ((10.326, 0.3345), "✘ another sigma than 0.9"),
+        ((10.2, 0.3536), "✘ what sigma is for"),
+        ((9.676, 0.407), "✘ Only the first cell"),
+        ((9, 0.5), "✘ from the prior"),
+        ((10.61, 0.4), "✘ not from the posterior"),
+    ],
+)
+def test_02_2_each_typical_mistake_has_its_hint(drawn, normal, words):
+    drawn(of_one(*normal))
+    says("02.2", "reader.stan", words)
+
+
+def test_02_2_sigma_is_known_and_mu_has_its_name(drawn):
+    drawn(of_one(10.61, 0.287, sigma=np.ones((4, 1000))))
+    says("02.2", "reader.stan", "✘ it comes with the data")
+    drawn(arviz.from_dict({"posterior": {"m": np.ones((4, 1000))}}))
+    says("02.2", "reader.stan", "✘ no 'mu' among")
 
 
 FAR = OWN | {"y": 2000 + 10 * OWN["y"]}  # on another scale
@@ -120,7 +163,7 @@ def test_own_data_with_own_priors_go_through_every_check_of_a_fit():
     other = {"centered": one, "noncentered": perfect(FAR, PRIOR, n_steps=31, offsets=True)}
     for number, answer in [
         ("02.4", (FAR, one)),
-        ("03.4", (FAR, one, True)),
+        ("03.5", (FAR, one, True)),
         ("04.4", (FAR, other, "centered")),
     ]:
         assert helpers.check(number, (*answer, PRIOR)), number

@@ -3,7 +3,7 @@
 import arviz
 import numpy as np
 import pytest
-from answering import drawn, edited, given, perfect, rows, says, with_tau  # noqa: F401
+from answering import drawn, given, perfect, rows, says, with_tau  # noqa: F401
 
 import helpers
 from helpers.checks import exercises
@@ -37,13 +37,13 @@ ANSWERS = {
         (0, "✔ Far fewer"),
         (np.float64(0.04), "✔ Far fewer"),
         (0.159, "✘ perfect sampler"),
-        (0.3, "✘ More than there is"),
-        (0.12, "✘ half of it or more"),
+        (0.3, "✘ more than there is"),
+        (0.12, "✘ still half"),
         (16, "✘ between 0 and 1"),
         ("fewer", "from 0 to 1"),
     ],
     "03.3": [(0.2, "path"), (None, "path")],
-    "03.4": [
+    "03.5": [
         (True, "tuple of three"),
         (({}, {}, "yes"), "True if you trust"),
         (({}, {}, 1), "True if you trust"),
@@ -64,33 +64,54 @@ def test_every_check_is_tried_with_answers_of_the_wrong_kind():
     assert refusing == [number for number in exercises() if number.startswith("03.")]
 
 
-def test_03_3_a_fixed_tau_has_to_be_used_in_all_three_levels(edited, given):
-    declared = "  real<lower=0> tau;\n"
-    used = [  # σ in place of τ where a part is 0
-        (f"tau * theta_{k}_tilde", f"(part[{k}] == 0 ? sigma : part[{k}] * tau ^ power) * theta_{k}_tilde")
-        for k in (1, 2, 3)
-    ]
-    width = ("theta ~ normal(10, 3)", "theta ~ normal(10, width)")
-    items = f"data {{\n{declared}  vector[3] part; real power; real width;\n"
-    path = edited("noncentered", (declared, ""), ("data {\n", items), *used, width)
-    right = {"part": [1, 1, 1], "power": 1, "width": 3}
+# With what a reader may have written otherwise as data: 0 or 1, or a width
+GIVEN_TAU = """
+data {
+  int N, J;
+  array[N] int group;
+  vector[N] y;
+  real<lower=0> tau;
+  int power, by_sigma, cells_by_tau;
+  real theta_width, sigma_width;
+}
+parameters {
+  real theta;
+  real<lower=0> sigma;
+  vector[J] mu;
+}
+model {
+  theta ~ normal(10, theta_width);
+  sigma ~ normal(0, sigma_width);
+  mu ~ normal(theta, by_sigma ? sigma : tau ^ power);
+  y ~ normal(mu[group], cells_by_tau ? tau : sigma);
+}
+"""
+
+
+def test_03_3_a_given_tau_has_to_be_the_spread_of_the_groups(tmp_path, given):
+    path = tmp_path / "given_tau.stan"
+    path.write_text(GIVEN_TAU, "utf-8")
+    right = {"power": 1, "by_sigma": 0, "cells_by_tau": 0, "theta_width": 3, "sigma_width": 5}
+    given(**right)
+    says("03.3", path, "✔ No funnel")
     for wrong in (
-        {},
-        {"part": [0.2, 1, 1]},
-        {"part": [1, 1, 0]},
         {"power": 2},
-        {"width": 1000},
+        {"by_sigma": 1},
+        {"cells_by_tau": 1},
+        {"theta_width": 1000},
+        {"sigma_width": 1000},
+        {"group": [1, 2] * 5},
     ):
         given(**right | wrong)
-        says("03.3", path, "✘ the τ that it is given" if wrong else "✔ No funnel")
+        says("03.3", path, "✘ Do groups vary by τ, and cells by σ")
 
 
-def test_03_3_the_program_as_it_was_still_has_tau_as_parameter(drawn):
+def test_03_3_a_tau_among_the_parameters_is_not_given(drawn):
     drawn(perfect(DATA))
-    says("03.3", "reader.stan", "✘ still a parameter")
+    says("03.3", "reader.stan", "✘ τ is a parameter of your program")
 
 
-def test_03_4_a_diagnosis_is_held_against_alarms_and_the_truth():
+def test_03_5_a_diagnosis_is_held_against_alarms_and_the_truth():
     one, every = perfect(OWN), np.arange(4000).reshape(4, 1000)
     walk = with_tau(one, lambda tau: np.sort(tau, axis=1))
     apart = with_tau(one, lambda tau: tau + every // 1000)
@@ -98,13 +119,13 @@ def test_03_4_a_diagnosis_is_held_against_alarms_and_the_truth():
     deep = perfect(OWN, tree_depth=np.where(every % 50 == 0, 10, 3))
     elsewhere = with_tau(one, lambda tau: tau + 0.5)  # as of a table of the same shape
     for samples, trust, words in [
-        (one, True, "✔ 0 of four alarms sound, with 0 div.*MCSEs"),
+        (one, True, "✔ 0 of four alarms ring, with 0 div.*MCSEs"),
         (one, False, "✘ What makes you doubt"),
         (kick, False, "✔ 1 of four alarms"),
-        (kick, True, r"✘ [1-4] of 4 sound for τ. Which"),
-        (walk, np.bool_(False), r"✔ ^3 of four alarms sound.*off by [^M]*$"),
-        (walk, True, r"✘ [1-4] of 4 sound for τ. Which"),
-        (apart, True, r"✘ [1-4] of 4 sound for τ. Which"),
+        (kick, True, r"✘ [1-4] of 4 are ringing for τ. Which"),
+        (walk, np.bool_(False), r"✔ ^3 of four alarms ring.*off by [^M]*$"),
+        (walk, True, r"✘ [1-4] of 4 are ringing for τ. Which"),
+        (apart, True, r"✘ [1-4] of 4 are ringing for τ. Which"),
         (few, True, "✔ with 8 divergences"),  # it depends on where they are
         (few, False, "✔ with 8 divergences"),
         (deep, True, "✔ 0 of four alarms"),  # trees as deep as they may be: slow, not wrong
@@ -113,9 +134,4 @@ def test_03_4_a_diagnosis_is_held_against_alarms_and_the_truth():
         (elsewhere, True, r"✘ mean of τ is \d\d MCSEs off"),
         (elsewhere, False, r"✔ 0 of four alarms.*\d\d\.\d MCSEs"),
     ]:
-        says("03.4", (OWN, samples, trust), words)
-
-
-def slow(tau):
-    """Walk through the same values slowly, so that few of them count."""
-    return np.sort(tau.reshape(4, 50, 20), axis=2).reshape(4, 1000)
+        says("03.5", (OWN, samples, trust), words)

@@ -2,12 +2,11 @@
 
 import arviz
 import numpy as np
-import polars as pl
 import pytest
-from answering import drawn, edited, given, perfect, rows, says, with_tau  # noqa: F401
+from answering import changed, drawn, given, perfect, rows, says, switch, with_tau  # noqa: F401
 
 import helpers
-from helpers.checks import exercises
+from helpers.checks import exercises, lesson_04
 from helpers.data import LEVELS
 
 
@@ -18,10 +17,6 @@ def read(df, levels):
 DATA = read(helpers.measurements(), LEVELS)
 OWN_LEVELS = ["class", "pupil"]  # of a reader
 OWN = read(helpers.simulate([6, 4, 5], theta=10, tau=1.5, sigma=1, seed=3, levels=OWN_LEVELS), OWN_LEVELS)
-
-
-def widths(of):
-    return {tau: of(tau) for tau in (0.1, 1, 10)}
 
 
 ANSWERS = {
@@ -39,21 +34,7 @@ ANSWERS = {
         (lambda theta, tau, z: 3, "a mean for each z"),
         (lambda theta, tau, z: z[:3], "a mean for each z"),
     ],
-    "04.2": [
-        ({"0.1": 3, "1": 0.3, "10.0": 0.03}, "✔ falls as τ grows"),
-        ({0.3 / 3: 3, np.int64(1): 0.3, 10: pl.Series([0.03])}, "✔ falls as τ grows"),
-        (widths(lambda tau: (1 + (tau / 0.3) ** 2) ** -0.5), "✔ With the prior"),
-        ({0.1: 1, 1: 0.3, 10: 0.03}, "✔ With the prior"),
-        (widths(lambda tau: 0.3), "✘ how closely the mean"),
-        (widths(lambda tau: 0.3 * tau), "✘ multiply by τ"),
-        (widths(lambda tau: tau / 0.3), "✘ how many τ"),
-        (widths(lambda tau: 1), "✘ prior of the offset"),
-        (widths(lambda tau: 0.3 / tau**2), "✘ dividing by τ"),
-        ([3, 0.3, 0.03], "dictionary"),
-        ({0.1: 3}, "no 1: give"),
-        ({0.1: "wide", 1: 0.3, 10: 0.03}, "standard deviations"),
-    ],
-    "04.3": [(1.1, "path")],
+    "04.2": [(1.1, "path")],
     "04.4": [("centered", "a tuple"), (({}, {}, "centered"), "'centered'"), (({}, {}, 1, {}, 2), "a tuple")],
 }
 
@@ -70,35 +51,63 @@ def test_every_check_is_tried_with_answers_of_the_wrong_kind():
     assert refusing == [number for number in exercises() if number.startswith("04.")]
 
 
-NEXT_WEEK = """
-generated quantities {
-  int colony = categorical_rng(rep_vector(1.0 / J_3, J_3));
-  int batch = index_2[colony];
-  vector[10] cells = [
-    normal_rng(theta, sqrt(3 * square(tau) + square(sigma))), normal_rng(theta, sigma),
-    normal_rng(theta, sqrt(3) * tau), normal_rng(normal_rng(theta, tau), sigma),
-    normal_rng(normal_rng(normal_rng(theta, tau), tau), sigma), normal_rng(theta, tau + sigma),
-    normal_rng(theta_3[colony], sigma), normal_rng(normal_rng(theta_2[batch], tau), sigma),
-    normal_rng(normal_rng(normal_rng(theta_1[index_1[batch]], tau), tau), sigma),
-    normal_rng(10, sqrt(3 * square(tau) + square(sigma))) ]';
-  real y_new = cells[1];
+ONE_LEVEL = """
+data {
+  int<lower=0> which;
+  int<lower=1> N, J;
+  array[N] int<lower=1, upper=J> group;
+  vector[N] y;
 }
+parameters {
+  real theta;
+  real<lower=0> tau, sigma;
+  vector[J] mu_tilde;
+}
+transformed parameters {
+  vector[J] mu = theta + tau * mu_tilde;
+}
+model {
+  theta ~ normal(10, 3);
+  tau ~ normal(0, 5);
+  sigma ~ normal(0, 5);
+  mu_tilde ~ std_normal();
+  y ~ normal(mu[group], sigma);
+  WHICH}
 """
+CASES = {  # further statements, and what is said of the program
+    "": "✔ draws from the exact posterior",
+    "mu ~ normal(theta, tau);": "✘ runs to zero",
+    "tau ~ normal(0, 0.1);": "✘ The mean of tau is",
+    "theta ~ normal(0, 1);": "✘ The mean of theta is",
+    "mu_tilde ~ normal(1, 0.3);": "✘ The mean of",
+}
 
 
-def test_04_3_each_wrong_walk_from_theta_to_a_new_cell_is_told(tmp_path, given):
-    path = tmp_path / "next_week.stan"
-    path.write_text(helpers.stan_file("noncentered").read_text("utf-8") + NEXT_WEEK, "utf-8")
-    words = ["✔ new colony, a new cell", "✘ directly from θ", "✘ strays from it by σ"]
-    words += ["✘ Two levels are missing", "✘ A level is missing", "✘ Its variance is"]
-    words += ["✘ about the θ of its draw"] * 4
-    for k, said in enumerate(words):
-        given(lambda post, k=k: post.assign(y_new=post["cells"][..., k]))
-        says("04.3", path, said)
-    given(lambda post: post.drop_vars("y_new"))
-    says("04.3", path, "✘ no 'y_new'")
-    given(lambda post: post.assign(tau=post["tau"] + 1))
-    says("04.3", path, "✘ posterior of tau has changed")
+def test_04_2_each_program_of_another_model_is_told(tmp_path, given):
+    path = tmp_path / "one_level.stan"
+    path.write_text(ONE_LEVEL.replace("WHICH", switch(CASES)), "utf-8")
+    for which, said in enumerate(CASES.values()):
+        given(which=which)
+        says("04.2", path, said)
+
+
+def test_04_2_draws_of_a_program_with_other_names_or_in_centered_form_are_told(drawn):
+    data, _ = lesson_04._groups()
+    samples = {kick: perfect(data, kick=kick) for kick in (1, 0.1)}
+
+    def offsets(post):
+        return post.assign(mu=post["theta_1"], mu_tilde=(post["theta_1"] - post["theta"]) / post["tau"])
+
+    for kick, change, said in [
+        (1, offsets, "✔ exact posterior"),
+        (0.1, offsets, "✘ still meets a funnel"),
+        (1, lambda post: offsets(post).assign(mu=post["theta_1"] + 1), "✘ not θ plus τ times"),
+        (1, lambda post: offsets(post).drop_vars("mu"), "✘ no 'mu"),
+        (1, lambda post: offsets(post).drop_vars("mu_tilde"), "✘ no 'mu_tilde"),
+        (1, lambda post: offsets(post).assign(sigma=post["sigma"] + 1), "✘ The mean of sigma is"),
+    ]:
+        drawn(changed(samples[kick], change))
+        says("04.2", "one_level.stan", said)
 
 
 def runs(data, gradients=(7, 7), centered=lambda tau: tau, noncentered=lambda tau: tau):

@@ -4,65 +4,46 @@ from math import isclose, nan
 
 import numpy as np
 import pytest
-from answering import changed, drawn, edited, given, of, perfect, rows, says, switch  # noqa: F401
+from answering import given, rows, says  # noqa: F401
 
 import helpers
 from helpers.checks import exercises, lesson_05, lesson_06
 from helpers.data import LEVELS
 
 ONE_LEVEL = lesson_05.one_level([1.0, 2.0], [1, 1])
-PARENT = [0, 0, 1, 1, 2, 3, 4, 4, 4, 5, 5]
-FLAT = {"J": [2, 3, 6], "parent": PARENT}
 OWN_TREE = {
     "data": helpers.stan_data(helpers.measurements(), LEVELS, "y", remark=False)[0],
     "prior": {},
     "tau": [1] * 3,
     "nodes": 3,
 }
-WHICH = ("\ndata {\n", "\ndata {\n  int which;\n")  # for `switch`
+REPORT = {"scale": 5, "sd": [1.70, 1.94]}
 
 ANSWERS = {
     "06.1": [
-        ({"J": np.array([2, 3, 6]), "parent": tuple(PARENT)}, "✔"),
-        (FLAT | {"parent": [0, 0, 1, 1, 2, 1, 2, 2, 2, 3, 3]}, "✘ anew"),
-        (FLAT | {"parent": [p + 1 for p in PARENT]}, "✘ population as node 1"),
-        (FLAT | {"parent": [p - 1 for p in PARENT]}, "✘ from 0"),
-        (FLAT | {"parent": [0, 1, 1, 3, 4, 4, 4, 0, 2, 5, 5]}, "✘ another order"),
-        (FLAT | {"parent": [0, 0, 1, 1, 2, 3, 4, 4, 5, 5, 5]}, "✘ node 9"),
-        (FLAT | {"parent": [0, *PARENT]}, "✘ population has no parent"),
-        (FLAT | {"parent": PARENT[:5]}, "✘ 5 entries"),
-        (FLAT | {"J": [2, 5, 11]}, "✘ last node"),
-        (FLAT | {"J": [1, 2, 3, 6]}, "✘ population"),
-        (FLAT | {"J": [2, 3]}, "✘ count"),
-        (PARENT, "a list: .*'parent'"),
-        (FLAT | {"parent": [[0], [1]]}, "'parent'"),
-    ],
-    "06.2": [
-        (np.array([2, 1]), "✔"),
-        ([1, 2, 3], "✘ Mistake 3.*like any other"),
-        ([2], "✘ Mistake 1: .*level"),
-        ([1], "✘ Mistake 2: .*batch 11"),
-        ([4, 28], "a list: .*numbers of the mistakes"),
-        ("1, 2", "a str"),
-    ],
-    "06.3": [
         ({"least": "colony", "moves": "day"}, "✘ 'least': .*nodes"),
         ({"least": "batch", "moves": "day"}, "✘ 'least': .*few"),
         ({"least": "day", "moves": "colony"}, "✘ 'moves'"),
         ({"least": "monday", "moves": "day"}, "'monday': .*'batch'"),
         ("day", "a str: .*'moves'"),
     ],
-    "06.4": [
-        ({"one": 1.2, "own": 1.5}, "✔"),
-        ({"one": 1.7, "own": 1.7}, "✘ Less, with one τ"),
-        ({"one": 1.1, "own": 1.1}, "✘ More, with a τ for each"),
-        ({"one": 1.1, "own": 4}, "✘ Less, with a τ for each"),
-        ({"one": 0.08, "own": 0.73}, "✘ 'one' is less than 1"),
-        (1.08, "a float: .*'own'"),
-        ({"one": nan, "own": 1.7}, "nan.*'one'"),
+    "06.2": [(1.06, "a float: .*path")],
+    "06.3": [
+        (REPORT, "✔"),
+        ({"Scale": 5, "sd": np.array([1.70, 1.94])}, "✔ Twice the scale makes it 14% larger"),
+        (REPORT | {"sd": [1.94, 1.70]}, "✘ reverse order"),
+        (REPORT | {"sd": [1.70**2, 1.94**2]}, "✘ variances"),
+        (REPORT | {"sd": [1.70, 1.70]}, "✘ same number twice"),
+        (REPORT | {"sd": [1.70, 2.5]}, "✘ The first is right"),
+        (REPORT | {"sd": [1.06, 1.06]}, "✘ The first is not"),
+        (REPORT | {"scale": 0}, "✘ A scale of 0 forbids"),
+        (REPORT | {"scale": 500}, "✘ A scale of 500 expects"),
+        (REPORT | {"sd": 1.70}, "a float: .*'sd'"),
+        (REPORT | {"sd": [1.70]}, "length 1: give two"),
+        (REPORT | {"scale": "5"}, "a str: .*'scale'"),
+        ([1.70, 1.94], "a list: .*'scale'"),
     ],
-    "06.5": [(1.06, "a float: .*path")],
-    "06.6": [
+    "06.4": [
         (OWN_TREE["data"], "'prior'"),
         (OWN_TREE | {"data": 3}, "an int: .*stan_data"),
         (OWN_TREE | {"data": ONE_LEVEL}, "two levels"),
@@ -82,58 +63,67 @@ def test_every_check_is_tried_with_answers_of_the_wrong_kind():
     assert sorted(refusing) == [number for number in exercises() if number.startswith("06.")]
 
 
-def test_06_3_a_marginal_reweighted_is_what_the_other_prior_gives():
+def test_06_1_a_marginal_reweighted_is_what_the_other_prior_gives():
     data = lesson_05.one_level(lesson_05.EFFECT, lesson_05.ERROR)
     exact, doubled = (helpers.exact_posterior(data, {"tau": tau}, sigma=[9] * 8) for tau in (5, 10))
     truth = doubled.mean("tau") / exact.mean("tau") - 1
     assert isclose(lesson_06.rise(exact, "tau", scale=5, to=40), truth, rel_tol=0.01)
 
 
-NEW_DAY = """generated quantities {
-  real v = square(sigma) + (T == 1 ? K * square(tau[1]) : dot_self(tau));
-  real first = theta; real two = theta; real three = theta; real walk = theta;
-  real leaf = x[M - J[K] + categorical_rng(rep_vector(1.0 / J[K], J[K]))];
-  real known_day = x[categorical_rng(rep_vector(1.0 / J[1], J[1]))];
-  vector[8] cells;
-  real y_new;
-  for (k in 1:K) walk = normal_rng(walk, tau[min(k, T)]);
-  for (k in 1:2) two = normal_rng(two, tau[min(k, T)]);
-  for (k in 1:3) three = normal_rng(three, tau[min(k, T)]);
-  for (k in 1:K) first = normal_rng(first, tau[1]);
-  for (k in 2:K) known_day = normal_rng(known_day, tau[min(k, T)]);
-  cells = [normal_rng(theta, sqrt(v)), walk, normal_rng(three, sigma), normal_rng(two, sigma),
-           normal_rng(first, sigma), normal_rng(x[1], sigma), normal_rng(leaf, sigma),
-           normal_rng(known_day, sigma)]';
-  y_new = cells[1];
-  if (which == 1) for (k in 1:K) y_new += tau[k];
+CLASSES = """
+data {
+  int<lower=1> N, J_1, J_2;
+  array[J_2] int<lower=1, upper=J_1> index_1;
+  array[N] int<lower=1, upper=J_2> index_2;
+  vector[N] y;
+  int which;
+}
+parameters {
+  real theta;
+  vector<lower=0>[2] tau;
+  real<lower=0> sigma;
+  vector[J_1] theta_1_tilde;
+  vector[J_2] theta_2_tilde;
+}
+transformed parameters {
+  vector[J_1] theta_1 = theta + tau[which == 1 ? 2 : 1] * theta_1_tilde;
+  vector[J_2] theta_2 = theta_1[index_1] + tau[which == 1 || which == 2 ? 1 : 2] * theta_2_tilde;
+}
+model {
+  theta ~ normal(50, 20);
+  tau ~ normal(0, which == 3 ? 1 : 10);
+  sigma ~ normal(0, 20);
+  theta_1_tilde ~ std_normal();
+  theta_2_tilde ~ std_normal();
+  y ~ normal(theta_2[index_2], sigma);
+}
+generated quantities {
+  vector[5] pupils = [normal_rng(normal_rng(theta_1[1], tau[2]), sigma),
+                      normal_rng(theta_1[1], sigma), normal_rng(theta_2[1], sqrt(dot_self([sigma, tau[2]]))),
+                      normal_rng(theta, sqrt(dot_self([sigma, tau[1], tau[2]]))),
+                      normal_rng(theta_1[1], sigma + tau[2])]';
+  real y_new = pupils[1];
+}
 """
 
 
-def test_06_5_each_wrong_walk_to_a_cell_on_a_new_day_is_told(edited, given):
-    path = edited("tree", ("generated quantities {\n", NEW_DAY), WHICH)
-    given(which=1)
-    says("06.5", path, "✘ How many entries has tau")
-    for k, words in enumerate(
-        [
-            "✔",
-            "✘ narrow",
-            "✘ 2 levels with a τ for each, y_new is too wide",
-            "✘ 3 levels with one τ, y_new is too narrow",
-            "✘ a τ for each, y_new is too narrow",
-            "✘ At which node does your walk",
-            "✘ none of those in the data",
-            "✘ none of those in the data",
-        ]
-    ):
-        given(lambda post, k=k: post.assign(y_new=post["cells"][..., k]), which=0)
-        says("06.5", path, words)
+def test_06_2_each_wrong_program_of_two_levels_is_told(tmp_path, given):
+    path = tmp_path / "classes.stan"
+    path.write_text(CLASSES, "utf-8")
+    for which, words in enumerate(["✔", "✘ changed places", "✘ the same τ", "✘ from the exact one"]):
+        given(which=which)
+        says("06.2", path, words)
+    hints = ["✔", "✘ 0.[89].* times the variance", "✘ not drawn", "✘ not drawn", "✘ 1.* times the variance"]
+    for k, words in enumerate(hints):
+        given(lambda post, k=k: post.assign(y_new=post["pupils"][..., k]), which=0)
+        says("06.2", path, words)
     given(lambda post: post.drop_vars("y_new"), which=0)
-    says("06.5", path, "✘ no real number y_new")
-    given(lambda post: post.assign({name: post[name] + 1 for name in ("theta", "x", "y_new")}), which=0)
-    says("06.5", path, "✘ leave the model itself as it was")
+    says("06.2", path, "✘ no 'y_new'")
+    given(lambda post: post.assign(tau=post["tau"][..., 0]), which=0)
+    says("06.2", path, r"✘ no 'tau\[1\]'")
 
 
-def test_06_6_a_tree_of_ones_own_is_held_against_the_exact_one():
+def test_06_4_a_tree_of_ones_own_is_held_against_the_exact_one():
     df = helpers.simulate([3, 5, 6], theta=50, tau=[3, 2], sigma=4, seed=1, levels=["school", "class"])
     data, _ = helpers.stan_data(df, levels=["school", "class"], values="y", remark=False)
     prior = {"theta": (50, 20), "tau": [10, 10], "sigma": 20}
@@ -149,4 +139,4 @@ def test_06_6_a_tree_of_ones_own_is_held_against_the_exact_one():
         ({"prior": prior | {"tau": [1, 1]}}, "✘ priors"),
         ({"tau": tau[:1]}, "✘ 1 entries"),
     ]:
-        says("06.6", answer | change, words)
+        says("06.4", answer | change, words)

@@ -1,30 +1,18 @@
 """The checks of lesson 10 know right answers in any form, and have a hint for each typical mistake."""
 
 import numpy as np
-import polars as pl
 import pytest
-from answering import changed, drawn, edited, given, of, perfect, rows, says, switch  # noqa: F401
-from scipy.stats import multivariate_normal
+import xarray as xr
+from answering import changed, drawn, given, of, perfect, rows, says  # noqa: F401
 
 import helpers
-from helpers.checks import exercises, lesson_05
+from helpers.checks import exercises, lesson_05, lesson_10
 from helpers.data import LEVELS
 
-
-def normal(covariance, at=(9, 10, 14)):
-    return multivariate_normal(np.full(len(at), 10), covariance).logpdf(at)
-
-
 FLIP = {"lambda": 2, "tau": 0.5, "left_out": 0.75}
-WEIGHT = [1] * 5 + [0] * 40
 ONE_LEVEL = lesson_05.one_level([1.0, 2.0], [1, 1])
 PILOT = {"data": ONE_LEVEL, "tau": 1, "sigma": 1, "weight": [0, 0]}
-OWN_TREE = {
-    "data": helpers.stan_data(helpers.measurements(), LEVELS, "y", remark=False)[0],
-    "prior": {},
-    "tau": [1] * 3,
-    "nodes": 3,
-}
+SEVERAL = helpers.stan_data(helpers.measurements(), LEVELS, "y", remark=False)[0]
 
 ANSWERS = {
     "10.1": [
@@ -38,23 +26,13 @@ ANSWERS = {
         (2, "an int: .*'left_out'"),
         (FLIP | {"tau": None}, "a NoneType: .*'tau'"),
     ],
-    "10.2": [
-        (np.array(WEIGHT) > 0, "✔"),
-        (pl.Series(WEIGHT), "✔"),
-        ([1] * 45, "✘ Group 6.*says less"),
-        ([0] * 45, "✘ Group 1.*says more"),
-        ([0] * 5 + [1] * 40, "✘ other way round"),
-        ([1, 0], "✘ 2 weights.*45"),
-        ([0.94] * 5 + [0.07] * 40, "✘ 0 or 1"),
-        (1, "an int: .*45 weights"),
-        ([[1], [0, 0]], "a list: .*45 weights"),
-    ],
     "10.3": [(["program"], "a list: .*path")],
     "10.4": [
         (PILOT["data"], "'tau'"),
         (PILOT | {"data": [1, 2]}, "a list: .*stan_data"),
-        (PILOT | {"data": OWN_TREE["data"]}, "one level"),
+        (PILOT | {"data": SEVERAL}, "one level"),
         (PILOT | {"weight": 1}, "an int: .*'weight'"),
+        (PILOT | {"weight": [[1], [0, 0]]}, "a list: .*'weight'"),
     ],
 }
 
@@ -69,35 +47,78 @@ def test_every_check_is_tried_with_answers_of_the_wrong_kind():
     assert sorted(refusing) == [number for number in exercises() if number.startswith("10.")]
 
 
-WHICH = ("\ndata {\n", "\ndata {\n  int which;\n")  # for `switch`
+PROGRAM = """
+data {
+  int<lower=0> which;
+  int<lower=1> N, J;
+  array[N] int<lower=1, upper=J> group;
+  vector[N] y;
+  array[J] int<lower=0, upper=1> centered;
+}
+parameters {
+  real theta;
+  real<lower=0> tau, sigma;
+  vector[J] x;
+}
+transformed parameters {
+  vector[J] mu;
+  for (j in 1:J) {
+    if (which == 1) mu[j] = centered[j] ? theta + tau * x[j] : x[j];
+    else if (which == 2) mu[j] = theta + tau * x[j];
+    else if (which == 3) mu[j] = x[j];
+    else mu[j] = centered[j] ? x[j] : theta + tau * x[j];
+  }
+}
+model {
+  theta ~ normal(10, 3);
+  tau ~ normal(0, which == 4 ? 0.2 : 5);
+  sigma ~ normal(0, 5);
+  for (j in 1:J) {
+    if (which == 3 || (which == 1 ? !centered[j] : centered[j] && which != 2))
+      x[j] ~ normal(which == 5 ? 0 : theta, tau);
+    else if (which != 6)
+      x[j] ~ std_normal();
+  }
+  y ~ normal(mu[group], sigma);
+}
+"""
+SAID = [  # of the program with each `which`
+    "✔ each group in its own form",
+    "✘ other way round",
+    r"✘ x\[1\] is the mean itself",
+    r"✘ x\[2\] is an offset",
+    "✘ MCSEs from the exact one",
+    "✘ MCSEs from the exact one",
+    "✘ offsets in your draws range",
+]
 
 
-@pytest.mark.parametrize(
-    ("program", "words"),
-    [("noncentered", "theta_3 .*parameter"), ("centered", "theta_1 and theta_2 ")],
-)
-def test_10_3_right_draws_in_another_form_are_told(program, words):
-    says("10.3", helpers.stan_file(program), f"✘ draws are right.*{words}")
-
-
-def test_10_3_what_colonies_are_drawn_about_and_how_widely_is_told(edited, given):
-    cases = {
-        "for (j in 1:J_3) target += normal_lpdf(theta_3[j] | theta_2[index_2[j]], tau);": "✔",
-        "theta_3 ~ std_normal();": "✘ ties theta_3",
-        "theta_3 ~ normal(theta, tau);": "✘ about θ",
-        "theta_3 ~ normal(theta_1[index_1[index_2]], tau);": "✘ about their days",
-        "theta_3 ~ normal(theta_2[index_2], sigma);": "✘ which spread",
-    }
-    path = edited(
-        "noncentered",
-        ("  vector[J_3] theta_3_tilde;", "  vector[J_3] theta_3;"),
-        ("  vector[J_3] theta_3 = theta_2[index_2] + tau * theta_3_tilde;\n", ""),
-        ("  theta_3_tilde ~ std_normal();", switch(cases)),
-        WHICH,
-    )
-    for which, words in enumerate(cases.values()):
+def test_10_3_each_program_of_another_form_or_model_is_told(tmp_path, given):
+    path = tmp_path / "each_its_own.stan"
+    path.write_text(PROGRAM, "utf-8")
+    for which, said in enumerate(SAID):
         given(which=which)
-        says("10.3", path, words)
+        says("10.3", path, said)
+
+
+def test_10_3_draws_under_other_names_are_told(drawn):
+    data, _ = lesson_10._groups()
+    centered = xr.DataArray(data["centered"] == 1, dims="theta_1_dim_0")
+
+    def named(post):
+        mu = post["theta_1"]
+        x = xr.where(centered, mu, (mu - post["theta"]) / post["tau"]).transpose(*mu.dims)
+        return post.assign(mu=mu, x=x)
+
+    samples = perfect(data)
+    for change, said in [
+        (named, "✔ each group in its own form"),
+        (lambda post: named(post).drop_vars("mu"), "✘ no 'mu"),
+        (lambda post: named(post).drop_vars("x"), "✘ no 'x"),
+        (lambda post: named(post).assign(sigma=post["sigma"] + 1), "✘ mean of sigma is"),
+    ]:
+        drawn(changed(samples, change))
+        says("10.3", "each_its_own.stan", said)
 
 
 def test_10_4_a_pilot_of_ones_own_groups_is_held_against_the_exact_one():

@@ -4,16 +4,12 @@ from math import inf
 
 import numpy as np
 import pytest
-from answering import changed, drawn, edited, given, of, perfect, rows, says, switch  # noqa: F401
+from answering import given, of, rows, says, switch  # noqa: F401
 from scipy.stats import multivariate_normal
 
 import helpers
-from helpers.checks import exercises, lesson_11, programs
+from helpers.checks import exercises
 from helpers.data import LEVELS
-
-
-def voice(n, tau=0.6, sigma=0.9):
-    return 1 / (tau**2 + sigma**2 / n)
 
 
 def normal(covariance, at=(9, 10, 14)):
@@ -26,38 +22,41 @@ OWN_TREE = {
     "tau": [1] * 3,
     "nodes": 3,
 }
-LOUD = {"limit": 1 / 0.36, "one": voice(60), "twenty": 20 * voice(3)}
-THREE = np.array([[11, 9, 9], [9, 11, 10], [9, 10, 11]])
-SMALL = {"q_1": 1 / 2, "q_2": 2 / 3, "P": 7 / 6, "m": 12.5 / (7 / 6), "log_p": normal(THREE)}
+THREE = np.array([[10.25, 9, 9], [9, 10.25, 9.25], [9, 9.25, 10.25]])
+P = 0.8 + 4 / 3
+SMALL = {"q_1": 0.8, "q_2": 4 / 3, "P": P, "m": 23.2 / P, "limit": 4, "log_p": normal(THREE)}
+FIXED = {"integrated": 0.1537, "fixed": 0.0087}
 
 ANSWERS = {
     "11.1": [
-        ({"limit": 2.78, "one": np.float64(2.68), "twenty": 31.7}, "✔"),
-        *of(LOUD, "limit", {inf: "the other", 1 / 0.6: "square", 1 / 0.81: "Which term"}),
-        *of(LOUD, "one", {1 / (0.6 + 0.9 / 60): "square", 60 / 0.81: "a step of τ away"}),
-        *of(LOUD, "one", {60 * voice(1): "60 colonies", 1: "n = 60"}),
-        *of(LOUD, "twenty", {voice(3): "one of the twenty", voice(3) / 20: "add up", 60: "three cells"}),
-        (2.78, "a float: .*'twenty'"),
-        (LOUD | {"limit": "1/tau²"}, "a str: .*'limit'"),
-    ],
-    "11.2": [
         ({name: round(x, 3) for name, x in SMALL.items()}, "✔"),
-        (SMALL | {"q_1": 1}, "✘ 'q_1'.*of their group"),
-        *of(SMALL, "q_2", {2: "'q_2'.*of their group", 0.5: "'q_2'.*two cells", 1 / 3: "'q_2'.*two cells"}),
+        (SMALL | {"P": np.float64(P)}, "✔"),
+        *of(SMALL, "q_1", {1: "'q_1'.*about their group", 1 / 1.5: "square", 1.25: "a variance"}),
+        *of(SMALL, "q_2", {2: "'q_2'.*about their group", 0.8: "'q_2'.*two cells", 1 / 2.25: "two cells"}),
+        *of(SMALL, "q_2", {1 / (0.5 + 0.5**0.5): "square", 0.75: "a variance"}),
         (SMALL | {"q_1": 0.1}, "✘ 'q_1'.*a step of τ"),
-        (SMALL | {"P": 7 / 12}, "✘ 'P'"),
-        *of(SMALL, "m", {10.5: "groups count alike", 11: "cells count alike", 12.5: "by P", 9: "9 and 12"}),
+        (SMALL | {"P": P / 2}, "✘ 'P'"),
+        *of(SMALL, "m", {10.5: "groups count alike", 11: "cells count alike", 23.2: "by P", 9: "9 and 12"}),
+        *of(SMALL, "limit", {inf: "the other", 2: "one over a variance", 0.25: "one over", 1: "Which term"}),
         (SMALL | {"log_p": normal(THREE - 9)}, "✘ uncertainty of θ"),
-        (SMALL | {"log_p": normal(np.full((3, 3), 10) + np.eye(3))}, "✘ only those of one group"),
-        (SMALL | {"log_p": normal(np.full((3, 3), 9) + 2 * np.eye(3))}, "✘ Cells 2 and 3"),
-        (SMALL | {"log_p": normal(11 * np.eye(3))}, "✘ not independent"),
-        *of(SMALL, "log_p", {normal([[11, 9], [9, 10.5]], at=(9, 12)): "two means", -7: "log_density"}),
+        (SMALL | {"log_p": normal(np.full((3, 3), 9.25) + np.eye(3))}, "✘ only those of one group"),
+        (SMALL | {"log_p": normal(np.full((3, 3), 9) + 1.25 * np.eye(3))}, "✘ Cells 2 and 3"),
+        (SMALL | {"log_p": normal(10.25 * np.eye(3))}, "✘ not independent"),
+        *of(SMALL, "log_p", {normal([[10.25, 9], [9, 9.75]], at=(9, 12)): "two means", -7: "log_density"}),
         ([0.5, 0.67], "a list: .*'q_1'"),
         (SMALL | {"P": [1]}, "a list: .*'P'"),
     ],
-    "11.3": [(2, "an int: .*path")],
-    "11.4": [({"program": 1}, "a dict: .*path")],
-    "11.5": [
+    "11.2": [(2, "an int: .*path")],
+    "11.3": [
+        (FIXED, "✔ 18 times"),
+        ({"Integrated": np.float64(0.16), "FIXED": np.array([0.009])}, "✔"),
+        *of(FIXED, "integrated", {0.186: "the mean of τ", 0.024: "draws of τ"}),
+        *of(FIXED, "fixed", {0.061: "the mean of τ", 0.154: "integrated out", 7.6e-5: "a variance"}),
+        (FIXED | {"fixed": 0.02}, "✘ 28 normal densities"),
+        (0.15, "a float: .*'fixed'"),
+        (FIXED | {"fixed": None}, "a NoneType: .*'fixed'"),
+    ],
+    "11.4": [
         ({"data": OWN_TREE["data"], "tau": [1], "best": 2}, "a dict: .*tree_data"),
         ([1], "a list: .*'best'"),
     ],
@@ -89,7 +88,7 @@ SCHOOLS = [
 ]
 
 
-def test_11_3_each_mistake_in_a_program_without_schools_is_told(tmp_path, given):
+def test_11_2_each_mistake_in_a_program_without_schools_is_told(tmp_path, given):
     usual = {"theta": "theta ~ normal(0, 5);", "tau": "tau ~ cauchy(0, 5);"}
     usual |= {"sd": "sqrt(square(tau) + square(sigma))", "draw": "0"}
     cases = [usual | case for case, _ in SCHOOLS]
@@ -108,10 +107,10 @@ generated quantities {{
 """)
     for which, (case, words) in enumerate(SCHOOLS):
         given(which=which, drawn=8 * ("draw" in case))
-        says("11.3", path, words)
+        says("11.2", path, words)
 
 
-def test_11_3_schools_may_be_left_out_altogether_and_not_moved(tmp_path):
+def test_11_2_schools_may_be_left_out_altogether_and_not_moved(tmp_path):
     other = tmp_path / "other.stan"
     other.write_text("""
 data { int N; vector[N] y; vector[N] sigma; }
@@ -123,38 +122,11 @@ model {
   y ~ multi_normal(rep_vector(theta, N), diag_matrix(square(tau) + square(sigma)));
 }
 """)
-    says("11.3", str(other), "✔ had back")
-    says("11.3", helpers.stan_file("schools_noncentered"), "✘ draws are right.*theta_1_tilde")
+    says("11.2", str(other), "✔ had back")
+    says("11.2", helpers.stan_file("schools_noncentered"), "✘ draws are right.*theta_1_tilde")
 
 
-def test_11_4_the_slope_of_a_logarithm_and_what_it_is_mistaken_for(tmp_path, drawn):
-    text, path = helpers.stan_file("tree_marginal").read_text("utf-8"), tmp_path / "ruler.stan"
-    says("11.4", helpers.stan_file("tree_marginal"), "✘ no straight line")
-    start, end = text.index("  real spread("), text.index("}\n\ndata {")
-    curve = text[text.index("    real low ") : end].rsplit("}", 1)[0]
-    for log_slope, words in [(curve, "✘ that of the old curve"), ("return x;", "✔")]:  # up to a constant
-        functions = "real spread(real x, real scale) { return scale * exp(x); }\n"
-        functions += f"real log_slope(real x, real scale) {{ {log_slope} }}\n"
-        path.write_text(text[:start] + functions + text[end:])
-        says("11.4", path, words)
-    # The check looks at the density of each draw, so a wrong slope may be put in where a right one was.
-    short = {"chains": 1, "iter_warmup": 200, "iter_sampling": 200, "sig_figs": 12}
-    samples = programs.sample(path, lesson_11.five_groups()[0], **short)
-    spreads = np.array([programs.by_chain(samples, name) for name in ("tau[1]", "sigma")])
-    lp = samples["sample_stats"]["lp"].values
-    rest = lp - np.log(spreads).sum(axis=0)
-    drawn(samples)
-    for slopes, words in [
-        (0, "constant"),
-        (spreads, "slope itself"),
-        (-np.log(spreads), "sign"),
-        (spreads**2, "is not"),
-    ]:
-        lp[:] = rest + np.sum(slopes, axis=0)
-        says("11.4", path, f"✘ {words}")
-
-
-def test_11_5_a_large_tree_of_ones_own_is_sampled_once_more():
+def test_11_4_a_large_tree_of_ones_own_is_sampled_once_more():
     df = helpers.simulate([10, 8, 6], theta=10, tau=[1, 0.4], sigma=0.5, seed=4, levels=["a", "b"])
     data, _ = helpers.stan_data(df, levels=["a", "b"], values="y", remark=False)
     exact = helpers.exact_posterior(data, shared_tau=False, tolerance=1e-6)
@@ -170,4 +142,4 @@ def test_11_5_a_large_tree_of_ones_own_is_sampled_once_more():
         ({"data": helpers.tree_data(data)}, "✘ shared_tau=False"),
         ({"best": "colony"}, "number of a level"),
     ]:
-        says("11.5", answer | change, words)
+        says("11.4", answer | change, words)

@@ -1,26 +1,16 @@
 """The checks of lesson 12 know right answers in any form, and have a hint for each typical mistake."""
 
+import arviz
 import numpy as np
 import polars as pl
 import pytest
-from answering import drawn, of, perfect, rows, says, with_tau  # noqa: F401
+from answering import drawn, of, rows, says, switch  # noqa: F401
 
 import helpers
-from helpers.checks.lesson_12 import cells
-
-
-def rank(rng, mean=4 / 5, sd=5**-0.5, n=99, noise=0.5):
-    mu = rng.normal()
-    y = rng.normal(mu, noise)
-    return (rng.normal(mean * y, sd, n) < mu).sum(), y
-
-
-def with_rank(change):
-    return lambda rng: (lambda found: (change(found[0]), found[1]))(rank(rng))
-
+from helpers.checks import lesson_12, programs
+from helpers.checks.lesson_12 import FOUR, one_mean
 
 SHAPES = {"too narrow": "up, then down", "too wide": "down, then up", "too low": "below"}
-NUMBERS = {"0.06": 625, "0.006": 62_500}
 ANSWERS = {
     "12.1": [
         ({name: shape.upper() for name, shape in SHAPES.items()}, "✔"),
@@ -30,33 +20,8 @@ ANSWERS = {
         (SHAPES | {"too low": "down"}, "'too low'.*'below'"),
         ({"too low": "below"}, "'too narrow'"),
     ],
-    "12.2": [
-        (lambda rng: np.array(rank(rng)), "✔"),
-        (lambda rng: [np.array([x]) for x in rank(rng)], "✔"),
-        (with_rank(float), "✔"),
-        (lambda rng: rank(rng, sd=1 / 5), "✘ both ends.*root"),
-        (lambda rng: rank(rng, mean=1 / 5), "✘ both ends.*weight of y"),
-        (lambda rng: rank(rng, sd=1), "✘ middle.*wide.*precision"),
-        (lambda rng: rank(rng, sd=0.5), "✘ middle.*wide.*precision"),
-        (lambda rng: rank(rng, mean=1, sd=0.5), "✘ even.*both, prior and measurement"),
-        (lambda rng: rank(rng, mean=0, sd=1), "✘ even.*both, prior and measurement"),
-        (with_rank(lambda r: 99 - r // 2), "✘ large"),
-        (with_rank(lambda r: r // 2), "✘ small"),
-        (lambda rng: rank(rng, n=400), "✘ between 0 and 99"),
-        (with_rank(lambda r: r / 2), "✘ whole"),
-        (lambda rng: rank(np.random.default_rng(1)), "✘ from rng"),
-        (lambda rng: (rank(rng)[0], 1), "✘ scatter"),
-        # The variance of a measurement taken for its sd, in simulation and posterior alike: ranks are even.
-        (lambda rng: rank(rng, mean=2 / 3, sd=3**-0.5, noise=0.5**0.5), "✘ scatter by 1.2"),
-        (17, "function"),
-        (lambda rng: None, "rank and y"),
-    ],
-    "12.4": [
-        ({0.06: 600, "0.006": 6e4}, "✔"),
-        *of(NUMBERS, "0.06", {25: "Square", 100: "solve"}),
-        *of(NUMBERS, "0.006", {6250: "root", 1e6: "ten times narrower"}),
-        ({"0.06": 625}, "0.006"),
-    ],
+    "12.2": [({"program": "one_mean.stan"}, "'planted'"), ("one_mean.stan", "dictionary")],
+    "12.4": [({"data": {}}, "'table'"), (3, "dictionary")],
 }
 
 
@@ -85,27 +50,91 @@ def table(n=60, status="ok", scales=(3, 5, 5), mean=10, low=()):
     )
 
 
-def test_12_3_a_planted_bug_is_in_the_program_and_in_the_ranks(drawn):
-    data, found = cells()[0], table(low=["sigma"])
-    bug, none = perfect(data, {"sigma": 0.5}), perfect(data)
-    apart = with_tau(none, lambda tau: tau + (np.arange(4)[:, None] == 3))  # a bug may well do that
-    for samples, frame, words in [
-        (bug, found, "✔"),
-        (bug, found.filter(pl.col("replication") < 30), "✔"),
-        (apart, found, "✔"),
-        (bug, table(), "✘ 60 replications.*beyond doubt"),
-        (none, found, "✘ nothing that can be seen"),
-        (bug, found.filter(pl.col("replication") < 10), "✘ 10 .*too few"),
-        (bug, found.filter(pl.col("parameter") != "tau"), "✘ tau"),
-        (bug, table(status="timeout: a chain"), "✘ 60 fits failed.*timeout"),
-        (bug, pl.DataFrame({"a": [1]}), "calibrate"),
+def of_mu(mean, sd, name="mu"):
+    """Samples as of a perfect sampler."""
+    return arviz.from_dict({"posterior": {name: np.random.default_rng(1).normal(mean, sd, (4, 1000))}})
+
+
+@pytest.fixture
+def two(monkeypatch):
+    """Give the check of 12.2 the samples of its two programs."""
+
+    def give(program, planted):
+        samples = {"one_mean.stan": program, "planted.stan": planted}
+        monkeypatch.setattr(programs, "sample", lambda path, data: samples[path])
+
+    return give
+
+
+def says_of_two(table, words):
+    says("12.2", {"program": "one_mean.stan", "planted": "planted.stan", "table": table}, words)
+
+
+def ranked(n=100, low=("mu",), **kwargs):
+    return table(n, low=low, **kwargs).with_columns(pl.col("parameter").replace("theta", "mu"))
+
+
+def test_12_2_the_program_is_right_its_copy_is_not_and_the_ranks_tell(two):
+    right, wrong = of_mu(*one_mean()), of_mu(*one_mean(sigma=0.16))
+    apart = arviz.from_dict({"posterior": {"mu": right["posterior"]["mu"].values + np.arange(4)[:, None]}})
+    found = ranked(low=("theta",))
+    for program, copy, frame, words in [
+        (right, wrong, found, "✔ 100 replications"),
+        (right, apart, found, "✔ strays"),
+        (right, wrong, found.filter(parameter="mu"), "✔"),
+        (right, right, found, "✘ right posterior.*saved"),
+        (right, wrong, ranked(low=()), "✘ 100 replications.*beyond doubt"),
+        (right, wrong, found.filter(pl.col("replication") < 10), "✘ 10 .*too few"),
+        (right, wrong, table(), "✘ no mu"),
+        (right, wrong, ranked(status="timeout: a chain"), "✘ 100 fits failed.*timeout"),
+        (right, wrong, pl.DataFrame({"a": [1]}), "calibrate"),
+        (of_mu(0, 1, name="m"), wrong, found, "✘ no 'mu' among"),
+        (apart, wrong, found, "✘ disagree on mu"),
+        (of_mu(3, 1), wrong, found, "✘ two lines"),
+        *[(of_mu(*normal), wrong, found, f"✘ {hint[:20]}") for normal, hint in lesson_12.OF_ONE],
     ]:
-        drawn(samples)
-        says("12.3", {"program": "planted.stan", "table": frame}, words)
-    says("12.3", {"program": "planted.stan"}, "'table'")
+        two(program, copy)
+        says_of_two(frame, words)
 
 
-def test_12_5_a_calibration_of_ones_own_has_one_prior_and_even_ranks():
+PROGRAM = """
+data {
+  int<lower=1> N;
+  vector[N] y;
+  real<lower=0> sigma;
+  real m;
+  real<lower=0> s;
+  int which;
+}
+parameters {
+  real mu;
+}
+model {
+  MODEL
+}
+"""
+MISTAKES = {
+    "y ~ normal(mu, sigma);": "measurements alone",
+    "mu ~ normal(m, s);": "draws from the prior",
+    "mu ~ normal(m, s); y ~ normal(mu, square(sigma));": "sigma is one",
+    "mu ~ normal(m, square(s)); y ~ normal(mu, sigma);": "s is one",
+    "mu ~ normal(10, 3); y ~ normal(mu, sigma);": "measurements alone",
+    "mu ~ normal(m, s); y ~ normal(mu, 0.5);": "not 0.5",
+    "mu ~ normal(m, s); y[1] ~ normal(mu, sigma);": "first measurement",
+}
+
+
+def test_12_2_programs_with_typical_mistakes_get_their_hints(tmp_path, monkeypatch):
+    path, sample = tmp_path / "one_mean.stan", programs.sample
+    cases = ["mu ~ normal(m, s); y ~ normal(mu, sigma);", *MISTAKES]
+    path.write_text(PROGRAM.replace("MODEL", switch(cases)), "utf-8")
+    for which, words in enumerate(["✘ right posterior", *(f"✘ .*({hint})" for hint in MISTAKES.values())]):
+        data = FOUR | {"which": which}
+        monkeypatch.setattr(programs, "sample", lambda program, _, data=data: sample(program, data))
+        says("12.2", {"program": path, "planted": path, "table": ranked(low=("theta",))}, words)
+
+
+def test_12_4_a_calibration_of_ones_own_has_one_prior_and_even_ranks():
     df = helpers.simulate([6, 4], theta=0, tau=1, sigma=1, seed=1, levels="plate")
     data, _ = helpers.stan_data(df, levels="plate", values="y")
     flat = helpers.tree_data(data, prior={"theta": (0, 2), "tau": 1, "sigma": 1})
@@ -121,4 +150,4 @@ def test_12_5_a_calibration_of_ones_own_has_one_prior_and_even_ranks():
         ({"least": ["tau"]}, "'tau'.*'sigma'"),
         ({"data": data}, "tree_data"),
     ]:
-        says("12.5", {"data": flat, "table": table(**own), "least": "tau"} | change, words)
+        says("12.4", {"data": flat, "table": table(**own), "least": "tau"} | change, words)
