@@ -16,13 +16,13 @@ def alike(answer) -> str:
     order = answers.whole(answer, wanted).tolist()
     if sorted(order) != [1, 2, 3]:
         raise TypeError(f"the list is {order}: give 1, 2 and 3, each once, the most similar pair first")
-    shared = {1: {"colony", "batch", "day"}, 2: {"batch", "day"}, 3: set()}
+    shared = {1: set(), 2: {"colony", "batch", "day"}, 3: {"batch", "day"}}
     right = sorted(shared, key=lambda pair: -len(shared[pair]))
     if order == right[::-1]:
         raise WrongAnswer("This is the reverse order: begin with the pair that you expect to be most alike.")
     if order != right:
         raise WrongAnswer("List for each pair what its two cells share of a colony, a batch and a day.")
-    return "The more they share, the more alike. By how much? That the order does not tell."
+    return "The more they share, the more alike. The order does not say by how much."
 
 
 @exercise("01.2")
@@ -38,7 +38,7 @@ def by_hand(answer) -> str:
         raise WrongAnswer("index_2 holds the day of each colony. Go up one step only, to its batch.")
     if np.array_equal(arrays[1], colonies["label_"]):
         raise WrongAnswer(
-            "index_2 holds the labels of the batches, which begin anew every day. Count them through."
+            "index_2 holds the labels of the batches, which begin anew every day. Number all in one go."
         )
     for k, index in enumerate(arrays, start=1):
         _points_upwards(f"index_{k}", index, above=data[f"J_{k}"], below=data[f"J_{k + 1}"])
@@ -51,15 +51,13 @@ def by_hand(answer) -> str:
         )
     if length != data["N"]:
         raise WrongAnswer(
-            "For the length of index_3: which nodes have a colony as their parent, and how many are they?"
+            "For the length of index_3: which dots have a colony as their parent, and how many are there?"
         )
     if all(map(np.array_equal, arrays, truth)):
         return "Each array is as long as the level below has nodes, because every node has one parent."
     by_label = stan_data(measurements(), LEVELS, "y", remark=False)[0]  # Thursday before Wednesday
     if all(map(np.array_equal, arrays, (by_label["index_1"], by_label["index_2"]))):
-        return (
-            "You took the days by the alphabet, as Stan's dictionary will. Who is whose parent is the same."
-        )
+        return "You took the days by the alphabet, as Stan's dictionary will. The tree is the same."
     k = int(np.array_equal(arrays[0], truth[0]))
     entry = np.argmax(arrays[k] != truth[k]) + 1
     raise WrongAnswer(
@@ -105,7 +103,7 @@ def _of_cells(n: np.ndarray, tau: np.ndarray, sigma: np.ndarray) -> list[tuple]:
         (variance, "This is the variance: take its square root."),
         (
             sigma / np.sqrt(n),
-            "So far the mean of n cells strays from its colony. What else strays from θ?",
+            "That is how far the mean of n cells strays from its colony. What else strays from θ?",
         ),
         (
             np.sqrt((3 * tau**2 + sigma**2) / n),

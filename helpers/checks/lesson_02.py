@@ -165,7 +165,7 @@ def brighter(answer) -> str:
         )
     if not is_near(lambda monday, thursday, _: (monday > thursday).mean()):
         raise WrongAnswer("In what share of the draws is theta_1[1] above theta_1[2]?")
-    return "Any statement about unknowns is counted like this. What would it say of a fit that lacks small τ?"
+    return "The probability of any statement about the unknowns can be counted like this."
 
 
 @exercise("02.4")

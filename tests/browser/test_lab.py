@@ -116,7 +116,7 @@ def test_an_answer_is_checked_in_the_cell_below_its_exercise(first):
     page, _ = first
     find = "cells.findIndex((cell) => cell.sharedModel.source == '# 01.1')"
     cell = page.evaluate(f"() => {{ {NOTEBOOK} return {find} }}")
-    for answer, verdict in (("[3, 2, 1]", "✘ Not yet."), ("[1, 2, 3]", "✔ Right.")):
+    for answer, verdict in (("[1, 3, 2]", "✘ Not yet."), ("[2, 3, 1]", "✔ Right.")):
         scroll_to(page, cell).locator(".cm-content").click()
         page.keyboard.press("Control+a")
         page.keyboard.insert_text(f'helpers.check("01.1", {answer})')

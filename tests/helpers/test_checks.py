@@ -60,8 +60,8 @@ def test_a_verdict_in_html_is_text_and_has_a_colour_of_its_own(two):
 
 
 def test_a_number_may_lack_its_zero():
-    assert helpers.check("1.1", [1, 2, 3])
-    assert helpers.check(1.1, [1, 2, 3])
+    assert helpers.check("1.1", [2, 3, 1])
+    assert helpers.check(1.1, [2, 3, 1])
 
 
 @pytest.mark.parametrize("number", ["98.7", "x", "", "97.9", "97-1", "97.1 "])

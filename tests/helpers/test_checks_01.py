@@ -36,11 +36,11 @@ ORDERED = LEAVES.with_columns(pl.col("plot").cast(pl.Enum(["north", "south", "ea
 
 ANSWERS = {
     "01.1": [
-        ((1, 2, 3), "✔ share"),
-        (np.array([1, 2, 3]), "✔ share"),
-        ([3, 2, 1], "✘ reverse"),
-        ([2, 1, 3], "✘ share"),
-        ([3, 1, 2], "✘ share"),
+        ((2, 3, 1), "✔ share"),
+        (np.array([2, 3, 1]), "✔ share"),
+        ([1, 3, 2], "✘ reverse"),
+        ([3, 2, 1], "✘ share"),
+        ([1, 2, 3], "✘ share"),
         ("colony", "a str: give"),
         ([1, 2], "give"),
         (["a", "b", "c"], "give"),
