@@ -27,7 +27,7 @@ PICTURES = [
     ("tree", "01", "Every circle is"),
     ("doubt", "02", "The share of draws"),
     ("funnel", "03", "The smaller τ, the closer"),
-    ("neal", "03", "Left, independent draws"),
+    ("neal", "03", "On the left are"),
     ("repaired", "04", "Both samplers"),
     ("exact", "04", "The black curve is exact"),
     ("seeds", "04", "A dot is a run"),

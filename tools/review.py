@@ -50,7 +50,7 @@ def words(text: str) -> float:
 def prose(text: str) -> int:
     """Count the words of a lesson without code and without solutions."""
     rest = SOLUTIONS.sub("", f"{FENCE.sub('', text.split('---', 2)[2])}\n")
-    return len(re.sub("<[^>]*>", "", rest).split())
+    return len(re.sub("</?[a-z][^>]*>", "", rest).split())
 
 
 def code(lines: list[str]) -> float:

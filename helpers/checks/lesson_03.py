@@ -22,51 +22,6 @@ PASSES = [
 
 
 @exercise("03.1")
-def one_chain(answer) -> str:
-    """Write a function that gives the R-hat of the two halves of one chain."""
-    halves = answers.function(answer, "a function halves(chain)")
-    rng = np.random.default_rng(seed=1)
-    steady = rng.normal(size=1000)
-    chains = {
-        "steady": steady,
-        "climbs": steady + np.linspace(0, 6, 1000),
-        "jumps": steady + np.repeat([0, 9], 500),
-        "strays": steady + 9 * ((np.arange(1000) >= 340) & (np.arange(1000) < 500)),
-        "alternates": steady + np.tile([0, 9], 500),
-    }
-    try:
-        rhat = {
-            name: answers.number(halves(chain), "a function that returns one number", nan=True)
-            for name, chain in chains.items()
-        }
-    except ValueError as error:
-        if "axes" not in str(error):  # as ArviZ says of an array with one dimension
-            raise
-        raise WrongAnswer(
-            "ArviZ cannot use that: R-hat needs an array with two rows, one for each half."
-        ) from None
-    if any(np.isnan(value) for value in rhat.values()):
-        raise WrongAnswer("Your function says nan: R-hat needs an array with two rows, one for each half.")
-    if not np.isclose(halves(1000 * steady), rhat["steady"], atol=0.01):
-        raise WrongAnswer(
-            "Measured in other units, the same chain gets another R-hat. It should compare spreads."
-        )
-    if rhat["steady"] > diagnostics.DISAGREE:
-        raise WrongAnswer(
-            f"Of 1000 independent draws your function says {rhat['steady']:.2f}: it should be near 1."
-        )
-    if rhat["alternates"] > 1.1:
-        raise WrongAnswer(
-            "Your two parts seem to hold draws 1, 3, 5, … and 2, 4, 6, …: cut the chain in the middle."
-        )
-    answers.refuse_mistakes(lambda chain: rhat[chain] < 1.1, PASSES)
-    return (
-        f"A chain that climbs has {rhat['climbs']:.2f}, one that jumps {rhat['jumps']:.2f}. But one that "
-        "stays on the first of two hills from start to end has 1.00, and nobody will know of the second."
-    )
-
-
-@exercise("03.2")
 def neals_funnel(answer) -> str:
     """Predict the share of draws that the sampler finds in the neck."""
     share = answers.number(answer, "the share as a number from 0 to 1")
@@ -98,7 +53,7 @@ def groups() -> tuple[dict, dict]:
     return data, {"N": data["N"], "J": data["J_1"], "group": data["index_1"], "y": data["y"], "tau": tau}
 
 
-@exercise("03.3")
+@exercise("03.2")
 def fixed_tau(answer) -> str:
     """Run a program of one level in which τ is given."""
     data, given = groups()
@@ -120,7 +75,7 @@ def fixed_tau(answer) -> str:
     return f"No funnel: the lowest E-BFMI is {ebfmi:.2f}. The cure has to let τ vary and still have none."
 
 
-@exercise("03.5")
+@exercise("03.4")
 def diagnosis(answer) -> str:
     """Judge a diagnosis by the alarms of the lesson's table, then by the exact answer."""
     wanted = "a tuple of three: your dictionary, the samples, and True or False"

@@ -93,8 +93,8 @@ def any_estimates(program) -> str:
         return "The draws are right, with priors that the lesson never saw. Now take your own estimates."
     answers.refuse_mistakes(has, MISTAKES)
     raise WrongAnswer(
-        "Its draws are not those of this model. Compare its four lines with the lesson's formulas: has each "
-        "estimate its own sigma?"
+        "Its draws are not those of this model. Compare its four lines with the lesson's formulas: does each "
+        "estimate have its own sigma?"
     )
 
 
@@ -153,7 +153,9 @@ def _read_studies(answer) -> tuple:
         if len(pair) != 2:
             raise TypeError(f"{name!r} has length {len(pair)}: give two numbers, for tau and for 3 tau")
     if len(y) < 5:
-        raise WrongAnswer(f"{len(y)} studies: take five at least, or the prior of τ decides nearly all.")
+        raise WrongAnswer(
+            f"{len(y)} studies: take at least five, or the prior of τ decides almost everything."
+        )
     return y, sigma, theta, tau, extreme, above
 
 
@@ -162,7 +164,7 @@ def _explain_extreme(label, mean, y, means, study):
         raise WrongAnswer(f"With {label}, 'extreme' is the estimate itself. Give its mean in the posterior.")
     if isclose(abs(mean), abs(y[study] - means[study]), rel_tol=0.02):
         raise WrongAnswer(
-            f"With {label}, 'extreme' is by how much it shrinks: give the mean that it shrinks to."
+            f"With {label}, 'extreme' is by how much the mean shrinks. Which mean does it shrink to?"
         )
     others = [j + 1 for j in range(len(y)) if j != study and isclose(mean, means[j], rel_tol=0.005)]
     if others:
@@ -173,7 +175,4 @@ def _explain_extreme(label, mean, y, means, study):
 
 
 def _of_another(found):
-    return (
-        f"{found}. Counted from 1, as the names of the parameters are, which lies furthest from the plain "
-        "average?"
-    )
+    return f"{found}, if we count from 1, as Stan does. Which study lies furthest from the plain average?"

@@ -126,8 +126,9 @@ def report(answer) -> str:
     usual = PRIOR["tau"]
     if not usual / 100 <= scale <= 10 * usual:
         raise WrongAnswer(
-            f"A scale of {scale:g} {'forbids' if scale < usual else 'expects'} differences between days that "
-            "cells show every day or never. By how much may two days differ?"
+            f"A scale of {scale:g} "
+            + ("forbids almost any difference" if scale < usual else "expects enormous differences")
+            + " between days. By how much may two days differ?"
         )
     truth = [_new_day(scale, usual, usual), _new_day(2 * scale, usual, usual)]
     if np.allclose(sd, truth, rtol=0.02):

@@ -1,10 +1,10 @@
-"""Checks of lesson 9: priors of log odds, none of seven, overdispersion, an outlier, a program for worms."""
+"""Checks of lesson 9: a prior of log odds, a program for worms, counts of the reader's own."""
 
 from collections.abc import Mapping
 from math import isclose
 
 import numpy as np
-from scipy.special import expit, logit
+from scipy.special import logit
 from scipy.stats import halfcauchy, norm
 
 from helpers.checks import WrongAnswer, answers, exercise, programs
@@ -65,7 +65,7 @@ def weak(answer) -> str:
     wide, narrow = _numbers(answer, ["wide", "narrow"], "a probability")
     _refuse_no_probability(wide=wide, narrow=narrow)
     if wide < narrow:
-        raise WrongAnswer("The wider prior has more at the ends. Are the two swapped, or is it what is left?")
+        raise WrongAnswer("The wider prior has more at the ends. Are they swapped, or the shares between?")
     for name, p, sd, near in [("wide", wide, 10, 0.02), ("narrow", narrow, 1.5, 0.0035)]:
         truth = extreme(sd)
         if isclose(p, truth, abs_tol=near):
@@ -84,120 +84,29 @@ def weak(answer) -> str:
     return "A prior is weak or strong where it acts. What does a standard deviation of 3 favour?"
 
 
-@exercise("09.2")
-def none_of_seven(answer) -> str:
-    """Say what is known of an experiment in which no worm of seven reversed."""
-    given = _numbers(answer, ["mean", "upper"], "a probability")
-    _refuse_no_probability(mean=given[0], upper=given[1])
-    exact = of_proportions(proportions([9, 12, 18, 0], [35, 35, 54, 7]))
-    name, p = "theta_1[4]", {"scale": "data"}
-    mean, upper = exact.mean(name, **p), exact.quantile(name, 0.975, **p)
-    if not isclose(given[0], mean, abs_tol=0.01):
-        mistakes = [
-            (0, "This is the plain proportion. Can seven worms rule out every reversal?"),
-            (1 / 9, "This is for seven worms alone, with a flat prior. The others have a say."),
-            (39 / 131, "This is for all worms in one. Are the four experiments the same?"),
-            (exact.quantile(name, 0.5, **p), "This is the median. The mean differs a little."),
-            (expit(exact.mean(name)), "The p of mean log odds is not the mean p. First turn, then average."),
-            (exact.mean("theta", **p), "This is θ, the typical experiment. Take the fourth."),
-            *((x, "This is another experiment. Take the fourth.") for x in exact.mean("theta_1", **p)[:3]),
-        ]
-        _refuse("mean", given[0], mean, mistakes, 0.02)
-        raise WrongAnswer("'mean': is the fourth row 0 of 7, and are the priors those of the lesson?")
-    if not isclose(given[1], upper, abs_tol=0.015):
-        mistakes = [
-            (exact.quantile(name, 0.95, **p), "This is the value for 95%. Which was asked for?"),
-            (exact.quantile("theta", 0.975, **p), "This is that of θ. Take the fourth experiment."),
-            (mean + 1.96 * exact.sd(name, **p), "p is not normal. Take its quantile."),
-        ]
-        _refuse("upper", given[1], upper, mistakes, 0.01)
-        raise WrongAnswer("'upper': below which value does the fourth experiment's p lie with 97.5%?")
-    return "Both. How much of it do the seven say, and how much the others? Try 0 of 70."
-
-
-# 95% intervals for the lesson's table of plates: exact, as its solution shows, but not at once.
-INTERVAL = (0.22604, 1.09556)  # of the τ of cultures
-PLATES = (0.22303, 0.47258)  # of the τ of plates
-OTHERS = [
-    (PLATES, "This is the τ of plates. Which level do cultures stand on?"),
-    ((0.25371, 0.47233), "Cultures and plates have one τ here. Let each level have its own."),
-    ((0.30075, 1.16732), "This is Poisson alone, too sure. The model with plates was asked for."),
-    ((0.25687, 0.95112), "This is the 90% interval. Leave out 2.5% at each end."),
-]
-
-
-@exercise("09.3")
-def too_sure(answer) -> str:
-    """Say by how much cultures differ, and whether the level of plates invents a spread."""
-    low, high, none = _numbers(answer, ["low", "high", "none"], "a τ")
-    if low > high:
-        raise WrongAnswer("'low' is above 'high': are the two swapped?")
-    if not np.allclose((low, high), INTERVAL, rtol=0.08):
-        answers.refuse_mistakes(lambda ends: np.allclose((low, high), ends, rtol=0.04), OTHERS)
-        raise WrongAnswer("'low' and 'high': take the 2.5% and the 97.5% quantile of the τ of cultures.")
-    # In ten tables without such factors the mean was 0.04 to 0.11: a table from another state of the
-    # generator is as good.
-    for wrong, hint in [
-        (isclose(none, 0.32781, rel_tol=0.04), "This is with a factor for each plate. Leave it out."),
-        (none > 0.4, "This is large. Is it the τ of plates, and not that of cultures?"),
-        (none > 0.15, "This is too large. Is it the mean, and have all plates of a culture one rate?"),
-        (none < 0.02, "This is too small. A τ is not below 0, so its mean is above 0 in any case."),
-    ]:
-        if wrong:
-            raise WrongAnswer(f"'none': {hint}")
-    return "Six cultures say little about how cultures differ. What would help more, plates or cultures?"
-
-
-# Log evidence with normal errors and with Student's t: exact, as the lesson's solution shows
-EVIDENCE = {"as they are": (-72.47483, -73.74941), "one slip": (-101.88752, -82.82985)}
-
-
-@exercise("09.4")
-def evidence(answer) -> str:
-    """Compare two likelihoods by their evidence, with and without an outlier."""
-    given = _numbers(answer, list(EVIDENCE), "a difference")
-    truths = [heavy - normal for normal, heavy in EVIDENCE.values()]
-    for (name, models), x, truth, other in zip(EVIDENCE.items(), given, truths, truths[::-1], strict=True):
-        if isclose(x, truth, abs_tol=0.05):
-            continue
-        mistakes = [
-            (-truth, "This is normal less Student's t. Take it the other way round."),
-            (np.exp(truth), "This is the ratio. Leave it as a difference of logarithms."),
-            (truth / np.log(10), "This is in powers of ten. Leave the natural logarithm."),
-            (other, "This is for the other cells. Are the two swapped?"),
-            *((one, "This is the evidence of one model. Compare it with the other.") for one in models),
-        ]
-        _refuse(name, x, truth, mistakes, 0.01)
-        raise WrongAnswer(
-            f"{name!r}: subtract log_evidence of two fits to the same cells. Is nu 4, are the priors those "
-            "of the lesson, and is it the first cell that slipped?"
-        )
-    return "How far must the first cell be off before the evidence turns? Try 1, 2 and 3 in place of 10."
-
-
 # Few groups, nearly all of them high: both priors count, and mistakes lie far apart.
 WORMS = proportions([4, 19, 28, 37], [20, 22, 30, 38])
 NAMES = ["theta", "tau", "theta_1[1]", "theta_1[4]"]
 MISTAKES = [
-    ({"tau": halfcauchy(scale=1)}, "tau's prior has the right scale, but is still a half-Cauchy."),
-    ({"tau": halfcauchy(scale=5)}, "theta's prior is right. Is tau's scale still that of the schools?"),
+    ({"tau": halfcauchy(scale=1)}, "tau's prior has the right scale. Is it half-normal or half-Cauchy?"),
+    ({"tau": halfcauchy(scale=5)}, "theta's prior is right. Is tau's scale 1?"),
     # These two lie close to each other, so they share a hint.
-    ({"theta": (0, 5)}, FLAT := "tau's prior is right. Has theta still that of the schools, or none at all?"),
+    ({"theta": (0, 5)}, FLAT := "tau's prior is right. Has theta one, with standard deviation 1.5?"),
     ({"theta": (0, 1000)}, FLAT),
-    ({"theta": (0, 5), "tau": halfcauchy(scale=5)}, "theta and tau seem to have the priors of the schools."),
+    ({"theta": (0, 5), "tau": halfcauchy(scale=5)}, "theta and tau seem to have the priors of lesson 5."),
     ({"theta": (0, 1.5**2)}, "theta's prior is too wide: Stan's normal takes a standard deviation."),
 ]
 
 
-@exercise("09.5")
+@exercise("09.2")
 def worms(program) -> str:
-    """Write a noncentered program for proportions."""
+    """Write a noncentered program for proportions, from an empty file."""
     # Right draws need few steps; without a prior of the offsets a chain would take thousands.
     samples = programs.sample(program, WORMS, adapt_delta=0.95, iter_sampling=4000, max_treedepth=7)
     exact = of_proportions(WORMS)
     tau, first, last = (programs.by_chain(samples, name).mean() for name in NAMES[1:])
     if tau < 0.1:
-        raise WrongAnswer("tau falls to zero, although groups differ. Have the offsets their prior?")
+        raise WrongAnswer("tau falls to zero, although groups differ. Do the offsets have their prior?")
     if 0 < first < 1 and 0 < last < 1:
         raise WrongAnswer("theta_1 seems to be a probability. It is log odds: which binomial takes these?")
 
@@ -209,18 +118,18 @@ def worms(program) -> str:
         if isclose(first, norm.ppf(4 / 20), abs_tol=0.25) and last < 2.5:
             raise WrongAnswer("The link seems to be Phi, the probit. Log odds need the inverse logit.")
         if tau > 1.5 * exact.mean("tau"):
-            raise WrongAnswer("tau comes out too large: has it its prior, half-normal with scale 1?")
+            raise WrongAnswer("tau is too large. Is its prior half-normal with scale 1?")
         raise WrongAnswer(
-            "Its draws are not those of this model. Has each of theta, tau and the offsets its prior, and is "
-            "theta_1 of each group held against its own counts?"
+            "Its draws are not those of this model. Do theta, tau and the offsets have their priors, and is "
+            "theta_1 of each group compared with its own counts?"
         )
     source = stan_file(program).read_text("utf-8")
     if "theta_1" in stan_model(program).src_info()["parameters"] and "multiplier" not in source:
         return "The draws are right. But theta_1 is a parameter: this is centered. Try it noncentered, too."
-    return "For other counts than the lesson's. Let it fit the worms, and mark it against the exact answer."
+    return "It is right for other counts, too. Fit the lesson's worms with it, and score its draws."
 
 
-@exercise("09.6")
+@exercise("09.4")
 def own_data(answer) -> str:
     """Fit counts or proportions of the reader's own, and hold θ against the exact answer."""
     names = ["data", "prior", "values", "likelihood", "theta"]

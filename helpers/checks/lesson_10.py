@@ -41,7 +41,7 @@ def flip(answer) -> str:
     if isclose(left_out, kept):
         raise WrongAnswer("This is the share that you keep.")
     if isclose(left_out, 1 / 2):
-        raise WrongAnswer("λ goes with the square of τ. What does doubling τ do to it?")
+        raise WrongAnswer("λ grows with the square of τ. What does doubling τ do to it?")
     if isclose(left_out, 100 * (1 - kept)):
         raise WrongAnswer("In per cent, yes. Give it as a share, between 0 and 1.")
     if isclose(left_out, (1 - kept) * n):
@@ -52,9 +52,11 @@ def flip(answer) -> str:
         side = "high" if loudness > NEAR[1] else "low"
         raise WrongAnswer(
             f"'tau' and 'left_out' follow from your λ. But that is too {side}: "
-            "where do data and parent say about as much?"
+            "where do data and parent say about equally much?"
         )
-    return f"The map will put the mark near {MARK}. Does it look like a cliff there, or like a gentle slope?"
+    return (
+        f"On the map the verdict flips near {MARK}. Does it look like a cliff there, or like a gentle slope?"
+    )
 
 
 def _weights(answer, wanted):
@@ -77,14 +79,14 @@ def _choose(weight, loudness, spreads):
     loud, quiet = loudness > NEAR[1], loudness < NEAR[0]
     if not (weight[loud] == 1).any() and not (weight[quiet] == 0).any() and (loud | quiet).any():
         raise WrongAnswer(
-            "It is the other way round: weight 1 is centered, for groups of which the data say much."
+            "It is the other way round: weight 1 is centered, for groups about which the data say much."
         )
-    for group, hint in [(loud & (weight == 0), "says more"), (quiet & (weight == 1), "says less")]:
+    for group, hint in [(loud & (weight == 0), "say more"), (quiet & (weight == 1), "say less")]:
         if group.any():
             j = group.argmax()
             raise WrongAnswer(
-                f"Group {j + 1} has weight {weight[j]:g}. With {spreads} its λ is {loudness[j]:.2g}: what it "
-                f"measures {hint} about its mean than its parent does."
+                f"Group {j + 1} has weight {weight[j]:g}. With {spreads} its λ is {loudness[j]:.2g}: its "
+                f"data {hint} about its mean than its parent does."
             )
 
 
@@ -120,8 +122,9 @@ def each_its_own(program) -> str:
                     "draws them?"
                 )
             raise WrongAnswer(
-                f"The mean of {name} is {off:.0f} MCSEs from the exact one. Which distribution has x[j] if "
-                "centered[j] is 1, which if it is 0? Compare the priors and the line for y with lesson 2's."
+                f"The mean of {name} is {off:.0f} MCSEs from the exact one. What is the distribution of x[j] "
+                "if centered[j] is 1, and what if it is 0? Compare the priors and the line for y "
+                "with lesson 2's."
             )
     return "Right draws, and each group in its own form. Which line would change if all were centered?"
 
@@ -175,5 +178,5 @@ def pilot(answer) -> str:
     _choose(weight, n * (tau / sigma) ** 2, "your τ and σ")
     return (
         f"You center {int(weight.sum())} of {len(n)} groups. Had the pilot erred by a fifth, would your "
-        "weights be others?"
+        "weights change?"
     )

@@ -45,7 +45,7 @@ def small_tree(answer) -> str:
         raise WrongAnswer("'m': average the means of the two groups, 9 and 12, with their q as weights.")
     _check_limit(limit)
     _check_density(log_p, CELLS, q, MEANS)
-    return "By hand, by messages and by a matrix the same. Which of them would you use for a million cells?"
+    return "Right by hand and by machine. Matrix or messages: which would you use for a million cells?"
 
 
 def _check_precision(name: str, x: float, n: int, q: np.ndarray) -> None:

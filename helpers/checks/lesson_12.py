@@ -144,7 +144,7 @@ def own_design(answer) -> str:
     if learned[least] > min(learned.values()) + 1e-9:
         if learned[least] == max(learned.values()):
             raise WrongAnswer(
-                "'least': of this one most is learned. Shrinkage 0 means nothing, 1 everything."
+                "'least': about this one most is learned. Shrinkage 0 means nothing, 1 everything."
             )
         raise WrongAnswer("'least': compare the medians of the column shrinkage, by parameter.")
     said = ", ".join(f"{name} {value:.2f}" for name, value in sorted(learned.items()))

@@ -132,8 +132,8 @@ def test_each_kind_of_error_of_a_check_is_one_line_in_ipython(two, capfd):
     ("number", "answer", "kind"),
     [
         ("02.1", "15", "TypeError"),
-        ("03.3", "fixed_tau.stan", "FileNotFoundError"),
-        ("03.3", "no/such.stan", "FileNotFoundError"),
+        ("03.2", "fixed_tau.stan", "FileNotFoundError"),
+        ("03.2", "no/such.stan", "FileNotFoundError"),
         ("05.4", ".", "TypeError"),
         ("98.7", "3", "ValueError"),
     ],
@@ -144,7 +144,7 @@ def test_an_answer_of_another_kind_shows_one_line_and_not_the_check(number, answ
 
 def test_a_program_that_does_not_compile_shows_what_stan_says_only(capfd, tmp_path):
     (tmp_path / "mine.stan").write_text("parameters { real x }")
-    said = shown(capfd, f"helpers.check('03.3', {str(tmp_path / 'mine.stan')!r})")
+    said = shown(capfd, f"helpers.check('03.2', {str(tmp_path / 'mine.stan')!r})")
     assert said.startswith(f"{tmp_path}/mine.stan does not compile:\nSyntax error")
     assert "lesson_03" not in said
 

@@ -163,7 +163,7 @@ def test_own_data_with_own_priors_go_through_every_check_of_a_fit():
     other = {"centered": one, "noncentered": perfect(FAR, PRIOR, n_steps=31, offsets=True)}
     for number, answer in [
         ("02.4", (FAR, one)),
-        ("03.5", (FAR, one, True)),
+        ("03.4", (FAR, one, True)),
         ("04.4", (FAR, other, "centered")),
     ]:
         assert helpers.check(number, (*answer, PRIOR)), number

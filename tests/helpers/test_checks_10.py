@@ -137,7 +137,7 @@ def test_10_4_a_pilot_of_ones_own_groups_is_held_against_the_exact_one():
         ({"weight": np.where(sizes == 3, 1 - weight, weight)}, "✔"),  # these are open to both
         (other | {"prior": {"tau": 0.05}, "weight": quiet.astype(int)}, "✔"),
         ({"weight": 1 - weight}, "✘ other way round"),
-        ({"weight": np.ones(10)}, "✘ Group 1.*says less"),
+        ({"weight": np.ones(10)}, "✘ Group 1.*say less"),
         ({"weight": weight[:9]}, "✘ 9 weights"),
         ({"weight": weight / 2}, "✘ 0 or 1"),
         ({"tau": sigma, "sigma": tau}, "✘ swapped"),

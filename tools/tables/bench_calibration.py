@@ -1,7 +1,7 @@
 """What calibration costs on many workers (6 minutes).
 
 It takes two idle cores. First real fits, on one worker and on two, started by the commands of the page
-"Beyond one machine". Then a hundred workers that only sleep, for the limits of the scheduler and of the loop
+"Many replications". Then a hundred workers that only sleep, for the limits of the scheduler and of the loop
 of `helpers.calibrate`. What other programs disturbed is run again. Writes `lessons/data/beyond.csv`, which
 the page quotes.
 """

@@ -1,8 +1,8 @@
 """Measure where the centered program wins, and what lies between it and the noncentered one.
 
-``make seeds`` writes both tables of ``lessons/data`` anew, for lesson 10. ``centering.csv`` is the map: one
-level of groups, more or less well measured, fitted centered and noncentered. ``weights.csv`` has the 47
-cells, fitted with every node at a weight from 0, noncentered, to 1, centered.
+``make seeds`` writes both tables of ``lessons/data`` anew, for lesson 10 and appendix B. ``centering.csv``
+is the map: one level of groups, more or less well measured, fitted centered and noncentered.
+``weights.csv`` has the 47 cells, fitted with every node at a weight from 0, noncentered, to 1, centered.
 """
 
 import logging

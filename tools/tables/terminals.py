@@ -1,4 +1,4 @@
-"""The terminals of the page "Beyond one machine": its commands, run as they stand there."""
+"""The terminals of the page "Many replications": its commands, run as they stand there."""
 
 import contextlib
 import os
