@@ -55,7 +55,7 @@ def offsets(answer) -> str:
 
 
 @cache
-def _groups() -> tuple[dict, object]:
+def groups_of_one_level() -> tuple[dict, object]:
     """Return groups of a single level that hardly differ, and their exact posterior.
 
     A noncentered program has an E-BFMI of about 0.8 on these data, a centered one of about 0.3.
@@ -69,7 +69,7 @@ def _groups() -> tuple[dict, object]:
 @exercise("04.2")
 def one_level(answer) -> str:
     """Run a noncentered program for a single level of groups."""
-    data, exact = _groups()
+    data, exact = groups_of_one_level()
     samples = programs.sample(answer, data, adapt_delta=0.9)
     theta, tau, _ = (programs.by_chain(samples, name) for name in ("theta", "tau", "sigma"))
     groups = range(1, data["J"] + 1)

@@ -91,7 +91,7 @@ def _choose(weight, loudness, spreads):
 
 
 @cache
-def _groups() -> tuple[dict, object]:
+def groups_of_one_level() -> tuple[dict, object]:
     """Return groups of 60 and of 2, which any mix of forms samples well, and their exact posterior."""
     unit = PRIOR["tau"] / 5  # as the program's priors may be those of other measurements
     sizes = np.array([60, 2, 2, 2] * 4)
@@ -104,7 +104,7 @@ def _groups() -> tuple[dict, object]:
 @exercise("10.3")
 def each_its_own(program) -> str:
     """Run a program for a level of groups, of which each is centered or not as the data say."""
-    data, exact = _groups()
+    data, exact = groups_of_one_level()
     samples = programs.sample(program, data, adapt_delta=0.9)
     theta, tau, _ = (programs.by_chain(samples, name) for name in ("theta", "tau", "sigma"))
     groups = range(1, data["J"] + 1)

@@ -1,4 +1,4 @@
-// What the data of a leaf say of it, and what its parent hears. The same as `messages` and `_words` in
+// What the data of a leaf say about it, and about its parent. The same as `messages` and `_words` in
 // leaf_message.py, which fill the figure before anybody touches it.
 const kind = kinds[choice.active];
 for (const [name, slider] of Object.entries(sliders)) {
@@ -67,15 +67,15 @@ const counts = { binomial: `${successes} of ${trials}`, poisson: `A count of ${c
 const data = counts[kind] ?? `Two measurements, ${distance} apart`;
 const [atLeaf, atParent] = off.map((one) => `${(100 * one).toFixed(1)}%`);
 if (kind === "normal") {
-  text.text = `${data}: a normal curve, the same at any distance, and the parent hears a normal curve too.`;
+  text.text = `${data}: a normal curve, the same at any distance. For the parent it is a normal curve, too.`;
 } else if (peak === null) {
   const size = kind === "binomial" && successes ? "small" : "large";
-  text.text = `${data}: the data rule out ${size} values, and nothing else. No peak, so no normal curve.`;
+  text.text = `${data}: the data rule out ${size} values, and nothing else. No normal curve has this shape.`;
 } else if (!curvature) {
   text.text = `${data}: the peak is flat, so there is no normal curve of the same curvature.`;
 } else {
   const two = kind === "student_t" && peak > 0;
-  const which = two ? "two peaks, and a normal curve knows only one. It" : "the normal curve";
-  const verdict = off[1] < enough ? "good enough here" : "not good enough here";
-  text.text = `${data}: ${which} is off by up to ${atLeaf} at the leaf and ${atParent} at its parent: ${verdict}.`;
+  const which = two ? "there are two peaks, and a normal curve has only one. It" : "the normal curve";
+  const verdict = off[1] < enough ? "which is good enough" : "which is too much";
+  text.text = `${data}: ${which} is off by up to ${atLeaf} at the leaf and ${atParent} at its parent, ${verdict}.`;
 }

@@ -1,4 +1,4 @@
-"""The message of a leaf: what its data say of it, as a function, and what its parent hears of that through τ.
+"""The message of a leaf: what its data say about it, as a function, and, through τ, about its parent.
 
 `leaf_message.js` computes both curves anew whenever a control is moved, so the figure needs no kernel. Names
 of models, for tests and for pages that want to set them:
@@ -20,7 +20,7 @@ of models, for tests and for pages that want to set them:
 ``leaf_message.panel``
     The panel.
 ``leaf_message.text``
-    What the figure says of the curves.
+    What the figure says about the curves.
 """
 
 import bokeh.layouts
@@ -53,11 +53,11 @@ SLIDERS = {  # title, start, end and step of each
 
 
 def messages(likelihood: str, tau: float, **measured: float) -> dict:
-    """Compute what the data of a leaf say of its value, and what its parent hears of that.
+    """Compute what the data of a leaf say about its value, and about its parent's.
 
-    The first is the likelihood L(u) of the leaf's value u; what the parent hears is the average of
-    L(parent + τ z) over z ~ Normal(0, 1). It is summed in steps of z small enough for the narrowest L, so
-    neither the edges of a grid nor a small τ matter.
+    The first is the likelihood L(u) of the leaf's value u, the second is the average of L(parent + τ z) over
+    z ~ Normal(0, 1). It is summed in steps of z small enough for the narrowest L, so neither the edges of a
+    grid nor a small τ matter.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ def _largest(y: np.ndarray) -> float:
 
 
 def leaf_message(likelihood: str = "binomial") -> bokeh.models.LayoutDOM:
-    """Make the figure: what the data say of a leaf, and of its parent, with controls for what was measured.
+    """Make the figure: what the data say about a leaf and its parent, with controls for what was measured.
 
     Parameters
     ----------
@@ -189,7 +189,7 @@ def _draw(curves, measured, likelihood: str) -> tuple[bokeh.plotting.figure, dic
     for name, axis in above.items():
         axis.visible = name == likelihood
         p.add_layout(axis, "above")
-    said = {"leaf": "what the data say of the leaf", "parent": "what the parent hears of that"}
+    said = {"leaf": "what the data say about the leaf", "parent": "what they say about its parent"}
     dashes, items = {"line_dash": "dashed", "line_width": 2}, []
     for (name, label), color in zip(said.items(), (COLORS[0], COLORS[5]), strict=True):
         items.append((label, [p.line("x", name, source=curves, color=color, line_width=3)]))
@@ -212,23 +212,23 @@ def _axis(label: str, shown: list, link) -> bokeh.models.LinearAxis:
 
 
 def _words(likelihood: str, off: list[float], **measured: float) -> str:
-    """Say of the curves what `leaf_message.js` says."""
+    """Say about the curves what `leaf_message.js` says."""
     data = f"Two measurements, {measured.get('distance', 0):g} apart"
     if likelihood == "binomial":
         data = f"{measured['successes']} of {measured['trials']}"
     if likelihood == "poisson":
         data = f"A count of {measured['count']}"
     if likelihood == "normal":
-        return f"{data}: a normal curve, the same at any distance, and the parent hears a normal curve too."
+        return f"{data}: a normal curve, the same at any distance. For the parent it is a normal curve, too."
     peak, _ = _peak(likelihood, **measured)
     if peak is None:
         size = "small" if measured.get("successes") else "large"
-        return f"{data}: the data rule out {size} values, and nothing else. No peak, so no normal curve."
+        return f"{data}: the data rule out {size} values, and nothing else. No normal curve has this shape."
     if np.isnan(off[0]):
         return f"{data}: the peak is flat, so there is no normal curve of the same curvature."
     which = "the normal curve"
     if likelihood == "student_t" and peak:
-        which = "two peaks, and a normal curve knows only one. It"
+        which = "there are two peaks, and a normal curve has only one. It"
     leaf, parent = (f"{one:.1%}" for one in off)
-    verdict = "good enough here" if off[1] < ENOUGH else "not good enough here"
-    return f"{data}: {which} is off by up to {leaf} at the leaf and {parent} at its parent: {verdict}."
+    verdict = "which is good enough" if off[1] < ENOUGH else "which is too much"
+    return f"{data}: {which} is off by up to {leaf} at the leaf and {parent} at its parent, {verdict}."

@@ -92,7 +92,7 @@ def test_04_2_each_program_of_another_model_is_told(tmp_path, given):
 
 
 def test_04_2_draws_of_a_program_with_other_names_or_in_centered_form_are_told(drawn):
-    data, _ = lesson_04._groups()
+    data, _ = lesson_04.groups_of_one_level()
     samples = {kick: perfect(data, kick=kick) for kick in (1, 0.1)}
 
     def offsets(post):

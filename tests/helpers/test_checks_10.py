@@ -102,7 +102,7 @@ def test_10_3_each_program_of_another_form_or_model_is_told(tmp_path, given):
 
 
 def test_10_3_draws_under_other_names_are_told(drawn):
-    data, _ = lesson_10._groups()
+    data, _ = lesson_10.groups_of_one_level()
     centered = xr.DataArray(data["centered"] == 1, dims="theta_1_dim_0")
 
     def named(post):

@@ -145,10 +145,10 @@ def test_normal_curve_has_the_peak_and_curvature_of_the_leaf():
         (SETTINGS[9], "20 of 20: the data rule out small values, and nothing else."),
         (SETTINGS[12], "A count of 0: the data rule out large values, and nothing else."),
         (SETTINGS[1], "Two measurements, 8 apart: a normal curve, the same at any distance"),
-        (SETTINGS[5], "Two measurements, 6 apart: two peaks, and a normal curve knows only one."),
+        (SETTINGS[5], "Two measurements, 6 apart: there are two peaks, and a normal curve has only one."),
         (SETTINGS[6], "Two measurements, 4 apart: the peak is flat"),
-        (("poisson", 0, {"count": 10}), "off by up to 6.1% at the leaf and 6.1% at its parent: not good"),
-        (("poisson", 1, {"count": 10}), "off by up to 6.1% at the leaf and 2.9% at its parent: good"),
+        (("poisson", 0, {"count": 10}), "up to 6.1% at the leaf and 6.1% at its parent, which is too much"),
+        (("poisson", 1, {"count": 10}), "up to 6.1% at the leaf and 2.9% at its parent, which is good"),
     ],
 )
 def test_text_of_the_page_says_what_its_curves_show(setting, words):
