@@ -15,7 +15,7 @@ PRIOR = {"theta": (0, 1.5), "tau": 1}
 
 
 def proportions(successes, trials) -> dict:
-    """Make the dictionary of some proportions, a group for each."""
+    """Make the dictionary of some proportions, one for each group."""
     n = len(trials)
     return {"N": n, "J_1": n, "index_1": list(range(1, n + 1)), "reversed": successes, "trials": trials}
 
@@ -65,7 +65,7 @@ def weak(answer) -> str:
     wide, narrow = _numbers(answer, ["wide", "narrow"], "a probability")
     _refuse_no_probability(wide=wide, narrow=narrow)
     if wide < narrow:
-        raise WrongAnswer("The wider prior has more at the ends. Are they swapped, or the shares between?")
+        raise WrongAnswer("The wider prior has more at the ends. Are they swapped, or the shares in between?")
     for name, p, sd, near in [("wide", wide, 10, 0.02), ("narrow", narrow, 1.5, 0.0035)]:
         truth = extreme(sd)
         if isclose(p, truth, abs_tol=near):
@@ -91,7 +91,7 @@ MISTAKES = [
     ({"tau": halfcauchy(scale=1)}, "tau's prior has the right scale. Is it half-normal or half-Cauchy?"),
     ({"tau": halfcauchy(scale=5)}, "theta's prior is right. Is tau's scale 1?"),
     # These two lie close to each other, so they share a hint.
-    ({"theta": (0, 5)}, FLAT := "tau's prior is right. Has theta one, with standard deviation 1.5?"),
+    ({"theta": (0, 5)}, FLAT := "tau's prior is right. Does theta have one with standard deviation 1.5?"),
     ({"theta": (0, 1000)}, FLAT),
     ({"theta": (0, 5), "tau": halfcauchy(scale=5)}, "theta and tau seem to have the priors of lesson 5."),
     ({"theta": (0, 1.5**2)}, "theta's prior is too wide: Stan's normal takes a standard deviation."),
@@ -146,7 +146,7 @@ def own_data(answer) -> str:
     off = abs(theta - exact.mean("theta")) / exact.sd("theta")
     if off > 0.3:
         if abs(theta - exact.mean("theta", scale="data")) < 0.3 * exact.sd("theta", scale="data"):
-            raise WrongAnswer("'theta' is on the scale of the data. Give its mean as your draws have it.")
+            raise WrongAnswer("'theta' is on the scale of the data. Give the mean of the draws as they are.")
         raise WrongAnswer(
             f"'theta' lies {off:.1f} posterior standard deviations from its exact mean. Did you fit with "
             "this prior, and with one τ? If each level had its own, add 'shared_tau': False to the answer."

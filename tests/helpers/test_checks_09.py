@@ -53,7 +53,7 @@ WORMS = [
     ({"tau": "tau ~ cauchy(0, 1);"}, "✘ half-normal or half-Cauchy"),
     ({"tau": ""}, "✘ tau is too large"),
     ({"theta": "theta ~ normal(0, 5);"}, "✘ standard deviation 1.5"),
-    ({"theta": ""}, "✘ Has theta one"),
+    ({"theta": ""}, "✘ Does theta have one"),
     ({"theta": "theta ~ normal(0, 1.5^2);"}, "✘ a standard deviation"),
     ({"theta": "theta ~ normal(0, 5);", "tau": "tau ~ cauchy(0, 5);"}, "✘ theta and tau seem"),
     ({"offset": ""}, "✘ Do the offsets|disagree"),
