@@ -49,7 +49,7 @@ class FunctionTree:
         log_p : array, shape (P,)
             Log density of the measurements given the spreads.
         messages : list of (own, heard), for the levels 0 to K
-            Logarithms of what the measurements below a node say of it, and of what its parent hears of that;
+            Logarithms of what the measurements below a node say of it, and of what its parent gets of that;
             for the population, of the prior.
         """
         length, leaves = self.grid.padded(tau[-1]), own.T if len(own) else [()]
