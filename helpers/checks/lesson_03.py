@@ -1,4 +1,4 @@
-"""Checks of lesson 3: R-hat of one chain, a prediction, a program with a given τ, and a diagnosis."""
+"""Checks of lesson 3: a prediction, a program with a given τ, a diagnosis."""
 
 from statistics import NormalDist
 
@@ -12,13 +12,6 @@ from helpers.data import stan_data
 from helpers.exact import exact_posterior
 from helpers.priors import PRIOR
 from helpers.simulation import simulate
-
-# A chain whose halves differ, and what is said if it passes for one whose halves do not
-PASSES = [
-    ("jumps", "A chain that jumps halfway passes: does your function see both halves, each once?"),
-    ("climbs", "A chain that climbs all the time passes: compare its first half with its second."),
-    ("strays", "A chain that strays for a while in its first half passes: leave no draw out."),
-]
 
 
 @exercise("03.1")

@@ -163,9 +163,8 @@ def without_schools(program) -> str:
     if "theta_1" not in samples["posterior"]:
         return "Two parameters, and right. The schools can be had back: draw theta_1 in generated quantities."
     _schools_as_drawn(samples)
-    return (
-        "Two parameters are moved, and eight schools drawn. Compare the gradients of a draw with lesson 5's."
-    )
+    return "Two parameters are moved, and eight schools drawn. Compare the gradients of a draw with those of "
+        "`schools_noncentered`."
 
 
 def _schools_as_drawn(samples):
