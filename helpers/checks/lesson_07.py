@@ -161,7 +161,7 @@ def log_density(post: dict, y: np.ndarray) -> None:
     ]
     if not is_(truth):
         answers.refuse_mistakes(is_, [(other, f"'log_lik': {hint}") for other, hint in wrong])
-        raise WrongAnswer("'log_lik': entry n is normal_lpdf of y[n], given its group's mean and sigma.")
+        raise WrongAnswer("'log_lik': of which measurement, and given which group, is entry n?")
 
 
 def anew(post: dict, y: np.ndarray) -> None:
@@ -181,7 +181,7 @@ def anew(post: dict, y: np.ndarray) -> None:
     ]:
         if np.allclose(y_rep, other, rtol=1e-6):
             raise WrongAnswer(f"'y_rep': {hint}")
-    new = "this is of a new group, another question: here each stays in its own, theta_1[index_1[n]]."
+    new = "this is of a new group, another question: here each stays in its own."
     wrong = [
         ((group, sigma**2), NO_ROOT),
         ((post["theta"], np.hypot(tau, sigma)), new),

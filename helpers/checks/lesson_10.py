@@ -26,13 +26,13 @@ def flip(answer) -> str:
     wanted = "a dictionary with 'lambda', 'tau' and 'left_out'"
     given = answers.items(answer, names, wanted)
     kinds = ["a number", "a number, with σ = 1", "a share, between 0 and 1"]
-    loudness, tau, left_out = (
+    ratio, tau, left_out = (
         answers.number(x, f"{name!r} as {kind}") for x, name, kind in zip(given, names, kinds, strict=True)
     )
-    if not loudness > 0:
+    if not ratio > 0:
         raise WrongAnswer("λ is a number of measurements times a square: it is above 0.")
     n, sigma = 8, 1
-    root = sigma * (loudness / n) ** 0.5  # of n (τ/σ)² = λ
+    root = sigma * (ratio / n) ** 0.5  # of n (τ/σ)² = λ
     if not isclose(tau, root, rel_tol=0.02):
         if isclose(tau, root**2, rel_tol=0.02):
             raise WrongAnswer("For your λ this is the square of τ.")
@@ -48,8 +48,8 @@ def flip(answer) -> str:
         raise WrongAnswer("Of 8 measurements, yes. Give it as a share, which holds for any number.")
     if not isclose(left_out, 1 - kept):
         raise WrongAnswer("With twice the τ, by what do you divide n so that λ stays as it is?")
-    if not NEAR[0] <= loudness <= NEAR[1]:
-        side = "high" if loudness > NEAR[1] else "low"
+    if not NEAR[0] <= ratio <= NEAR[1]:
+        side = "high" if ratio > NEAR[1] else "low"
         raise WrongAnswer(
             f"'tau' and 'left_out' follow from your λ. But that is too {side}: "
             "where do data and parent say about equally much?"
@@ -74,18 +74,16 @@ def _zeros_and_ones(weight, groups):
         raise WrongAnswer("Let each weight be 0 or 1, that is, noncentered or centered.")
 
 
-def _choose(weight, loudness, spreads):
-    """Tell whether the loud groups, and only these, are centered; those near the mark may be either."""
-    loud, quiet = loudness > NEAR[1], loudness < NEAR[0]
-    if not (weight[loud] == 1).any() and not (weight[quiet] == 0).any() and (loud | quiet).any():
-        raise WrongAnswer(
-            "It is the other way round: weight 1 is centered, for groups about which the data say much."
-        )
-    for group, hint in [(loud & (weight == 0), "say more"), (quiet & (weight == 1), "say less")]:
+def _choose(weight, ratio, spreads):
+    """Tell whether groups with much data, and only these, are centered; those near the mark may be either."""
+    much, little = ratio > NEAR[1], ratio < NEAR[0]
+    if not (weight[much] == 1).any() and not (weight[little] == 0).any() and (much | little).any():
+        raise WrongAnswer("It is the other way round. Which weight is centered, and which groups should be?")
+    for group, hint in [(much & (weight == 0), "say more"), (little & (weight == 1), "say less")]:
         if group.any():
             j = group.argmax()
             raise WrongAnswer(
-                f"Group {j + 1} has weight {weight[j]:g}. With {spreads} its λ is {loudness[j]:.2g}: its "
+                f"Group {j + 1} has weight {weight[j]:g}. With {spreads} its λ is {ratio[j]:.2g}: its "
                 f"data {hint} about its mean than its parent does."
             )
 

@@ -73,7 +73,7 @@ model {
 """
 
 
-def test_03_3_a_given_tau_has_to_be_the_spread_of_the_groups(tmp_path, given):
+def test_03_2_a_given_tau_has_to_be_the_spread_of_the_groups(tmp_path, given):
     path = tmp_path / "given_tau.stan"
     path.write_text(GIVEN_TAU, "utf-8")
     right = {"power": 1, "by_sigma": 0, "cells_by_tau": 0, "theta_width": 3, "sigma_width": 5}
@@ -91,12 +91,12 @@ def test_03_3_a_given_tau_has_to_be_the_spread_of_the_groups(tmp_path, given):
         says("03.2", path, "✘ Do groups vary by τ, and cells by σ")
 
 
-def test_03_3_a_tau_among_the_parameters_is_not_given(drawn):
+def test_03_2_a_tau_among_the_parameters_is_not_given(drawn):
     drawn(perfect(DATA))
     says("03.2", "reader.stan", "✘ τ is a parameter of your program")
 
 
-def test_03_5_a_diagnosis_is_held_against_alarms_and_the_truth():
+def test_03_4_a_diagnosis_is_held_against_alarms_and_the_truth():
     one, every = perfect(OWN), np.arange(4000).reshape(4, 1000)
     walk = with_tau(one, lambda tau: np.sort(tau, axis=1))
     apart = with_tau(one, lambda tau: tau + every // 1000)

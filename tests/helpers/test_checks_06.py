@@ -21,6 +21,7 @@ REPORT = {"scale": 5, "sd": [1.70, 1.94]}
 
 ANSWERS = {
     "06.1": [
+        ({"least": "Day", "moves": "day"}, "✔"),
         ({"least": "colony", "moves": "day"}, "✘ 'least': .*nodes"),
         ({"least": "batch", "moves": "day"}, "✘ 'least': .*few"),
         ({"least": "day", "moves": "colony"}, "✘ 'moves'"),

@@ -168,8 +168,8 @@ LOG_LIK = [
     (lambda d: norm.logpdf(d.y, d.group, d.sigma**2), "✘ 'log_lik'.*not its square"),
     (lambda d: norm.logpdf(d.y_rep, d.group, d.sigma), "✘ 'log_lik'.*of y_rep"),
     (lambda d: norm.logpdf(d.y, d.theta, d.sigma), "✘ 'log_lik': theta is"),
-    (lambda d: d.log_lik[..., ::-1], "✘ normal_lpdf of"),
-    (lambda d: norm.logpdf(d.y, d.group, 2 * d.sigma), "✘ normal_lpdf of"),
+    (lambda d: d.log_lik[..., ::-1], "✘ given which group"),
+    (lambda d: norm.logpdf(d.y, d.group, 2 * d.sigma), "✘ given which group"),
     (lambda d: np.full(d.z.shape, np.nan), "✘ 'log_lik' is nan"),
 ]
 Y_REP = [

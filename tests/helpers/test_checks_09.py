@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 import pytest
-from answering import edited, given, of, rows, says, switch  # noqa: F401
+from answering import given, of, rows, says, switch  # noqa: F401
 
 import helpers
 from helpers.checks import exercises, lesson_09

@@ -1,4 +1,4 @@
-"""What tests of the checks share: what is said of an answer, a perfect sampler, and edited programs."""
+"""What tests of the checks share: what is said of an answer, and a perfect sampler."""
 
 import functools
 import pickle
@@ -67,22 +67,6 @@ def changed(samples, change):
 def with_tau(samples, change):
     """Copy samples, in which τ is something else."""
     return changed(samples, lambda post: post.assign(tau=(("chain", "draw"), change(post["tau"].values))))
-
-
-@pytest.fixture
-def edited(tmp_path):
-    """Write an edited copy of a program; each old text has to be there, once."""
-
-    def edit(name, *changes):
-        text = helpers.stan_file(name).read_text("utf-8")
-        for old, new in changes:
-            assert text.count(old) == 1, old
-            text = text.replace(old, new)
-        path = tmp_path / f"edited_{len(list(tmp_path.iterdir()))}.stan"  # another one each time
-        path.write_text(text, "utf-8")
-        return path
-
-    return edit
 
 
 @pytest.fixture
