@@ -25,7 +25,7 @@ OUT = LESSONS.parent / "_build" / "pictures"
 # In the order of the plan for two hours: name, lesson, and how the picture's caption begins
 PICTURES = [
     ("tree", "01", "Every circle is"),
-    ("doubt", "02", "The share of draws"),
+    ("doubt", "02", "For each of four runs"),
     ("funnel", "03", "The smaller τ, the closer"),
     ("neal", "03", "On the left are"),
     ("repaired", "04", "Both samplers"),
