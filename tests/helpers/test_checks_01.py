@@ -6,10 +6,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from answering import given, rows, says  # noqa: F401
+from answering import TestAnswers, given, says  # noqa: F401
 
 import helpers
-from helpers.checks import exercises
 from helpers.data import LEVELS
 
 LESSON_1 = Path(__file__).parents[2] / "lessons" / "01-data-generation.md"
@@ -96,18 +95,6 @@ ANSWERS = {
         ((*PLANTS, "112"), "index_1"),
     ],
 }
-
-
-@pytest.mark.parametrize(("number", "answer", "words"), rows(ANSWERS))
-def test_an_answer_is_told_what_it_is_and_what_to_look_at(number, answer, words):
-    says(number, answer, words)
-
-
-def test_every_check_is_tried_with_answers_of_the_wrong_kind():
-    refusing = [
-        number for number, group in ANSWERS.items() if any(words[0] not in "✔✘" for _, words in group)
-    ]
-    assert refusing == [number for number in exercises() if number.startswith("01.")]
 
 
 def test_01_5_says_what_stan_data_says_of_a_frame_it_refuses():

@@ -1,11 +1,9 @@
 """The checks of lesson 3 know right answers in any form, and have a hint for each typical mistake."""
 
 import numpy as np
-import pytest
-from answering import drawn, given, perfect, rows, says, with_tau  # noqa: F401
+from answering import TestAnswers, drawn, given, perfect, says, with_tau  # noqa: F401
 
 import helpers
-from helpers.checks import exercises
 from helpers.data import LEVELS
 
 
@@ -35,18 +33,6 @@ ANSWERS = {
         (({}, {}, True), "samples"),
     ],
 }
-
-
-@pytest.mark.parametrize(("number", "answer", "words"), rows(ANSWERS))
-def test_an_answer_is_told_what_it_is_and_what_to_look_at(number, answer, words):
-    says(number, answer, words)
-
-
-def test_every_check_is_tried_with_answers_of_the_wrong_kind():
-    refusing = [
-        number for number, group in ANSWERS.items() if any(words[0] not in "✔✘" for _, words in group)
-    ]
-    assert refusing == [number for number in exercises() if number.startswith("03.")]
 
 
 # With what a reader may have written otherwise as data: 0 or 1, or a width

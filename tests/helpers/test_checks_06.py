@@ -3,11 +3,10 @@
 from math import isclose, nan
 
 import numpy as np
-import pytest
-from answering import given, rows, says  # noqa: F401
+from answering import TestAnswers, given, says  # noqa: F401
 
 import helpers
-from helpers.checks import exercises, lesson_05, lesson_06
+from helpers.checks import lesson_05, lesson_06
 from helpers.data import LEVELS
 
 ONE_LEVEL = lesson_05.one_level([1.0, 2.0], [1, 1])
@@ -52,16 +51,6 @@ ANSWERS = {
         (OWN_TREE | {"tau": [nan] * 2}, "nan.*'tau'"),
     ],
 }
-
-
-@pytest.mark.parametrize(("number", "answer", "words"), rows(ANSWERS))
-def test_an_answer_is_told_what_it_is_and_what_to_look_at(number, answer, words):
-    says(number, answer, words)
-
-
-def test_every_check_is_tried_with_answers_of_the_wrong_kind():
-    refusing = {number for number, _, words in rows(ANSWERS) if words[0] not in "✔✘"}
-    assert sorted(refusing) == [number for number in exercises() if number.startswith("06.")]
 
 
 def test_06_1_a_marginal_reweighted_is_what_the_other_prior_gives():

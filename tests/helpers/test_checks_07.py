@@ -4,11 +4,11 @@ import arviz
 import numpy as np
 import polars as pl
 import pytest
-from answering import drawn, given, of, rows, says  # noqa: F401
+from answering import TestAnswers, drawn, given, of, says  # noqa: F401
 from scipy.stats import norm
 
 import helpers
-from helpers.checks import exercises, lesson_07
+from helpers.checks import lesson_07
 from helpers.checks.lesson_02 import cells
 
 
@@ -102,16 +102,6 @@ ANSWERS = {
         (OWN | {"elpd": -9, "data": [9, 12, 18]}, "a list: .*stan_data"),
     ],
 }  # fmt: skip
-
-
-@pytest.mark.parametrize(("number", "answer", "words"), rows(ANSWERS))
-def test_an_answer_is_told_what_it_is_and_what_to_look_at(number, answer, words):
-    says(number, answer, words)
-
-
-def test_every_check_is_tried_with_answers_of_the_wrong_kind():
-    refusing = {number for number, _, words in rows(ANSWERS) if words[0] not in "✔✘"}
-    assert sorted(refusing) == [number for number in exercises() if number.startswith("07.")]
 
 
 def test_07_1_a_statistic_that_sorts_its_table_spoils_no_other():

@@ -6,11 +6,11 @@ import arviz
 import numpy as np
 import polars as pl
 import pytest
-from answering import drawn, given, of, rows, says  # noqa: F401
+from answering import TestAnswers, drawn, given, of, says  # noqa: F401
 from scipy.stats import halfnorm, norm
 
 import helpers
-from helpers.checks import exercises, lesson_08
+from helpers.checks import lesson_08
 
 MOVED = {"changes": ["theta", "tau[1]", "rho"], "rho": 0.61}
 
@@ -51,16 +51,6 @@ ANSWERS = {
         ({"data": {"J_1": 2, "index_1": [1, 2], "y": [1, 2]}, "samples": 3}, "arviz"),
     ],
 }  # fmt: skip
-
-
-@pytest.mark.parametrize(("number", "answer", "words"), rows(ANSWERS))
-def test_an_answer_is_told_what_it_is_and_what_to_look_at(number, answer, words):
-    says(number, answer, words)
-
-
-def test_every_check_is_tried_with_answers_of_the_wrong_kind():
-    refusing = {number for number, _, words in rows(ANSWERS) if words[0] not in "✔✘"}
-    assert sorted(refusing) == [number for number in exercises() if number.startswith("08.")]
 
 
 def sleep(less=0.0):

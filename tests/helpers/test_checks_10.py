@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import xarray as xr
-from answering import changed, drawn, given, of, perfect, rows, says  # noqa: F401
+from answering import TestAnswers, changed, drawn, given, of, perfect, says  # noqa: F401
 
 import helpers
-from helpers.checks import exercises, lesson_05, lesson_10
+from helpers.checks import lesson_05, lesson_10
 from helpers.data import LEVELS
 
 FLIP = {"lambda": 2, "tau": 0.5, "left_out": 0.75}
@@ -35,16 +35,6 @@ ANSWERS = {
         (PILOT | {"weight": [[1], [0, 0]]}, "a list: .*'weight'"),
     ],
 }
-
-
-@pytest.mark.parametrize(("number", "answer", "words"), rows(ANSWERS))
-def test_an_answer_is_told_what_it_is_and_what_to_look_at(number, answer, words):
-    says(number, answer, words)
-
-
-def test_every_check_is_tried_with_answers_of_the_wrong_kind():
-    refusing = {number for number, _, words in rows(ANSWERS) if words[0] not in "✔✘"}
-    assert sorted(refusing) == [number for number in exercises() if number.startswith("10.")]
 
 
 PROGRAM = """

@@ -4,10 +4,10 @@ import arviz
 import numpy as np
 import polars as pl
 import pytest
-from answering import drawn, of, rows, says, switch  # noqa: F401
+from answering import TestAnswers, drawn, of, says, switch  # noqa: F401
 
 import helpers
-from helpers.checks import exercises, lesson_12, programs
+from helpers.checks import lesson_12, programs
 from helpers.checks.lesson_12 import FOUR, one_mean
 
 SHAPES = {"too narrow": "up, then down", "too wide": "down, then up", "too low": "below"}
@@ -23,16 +23,6 @@ ANSWERS = {
     "12.2": [({"program": "one_mean.stan"}, "'planted'"), ("one_mean.stan", "dictionary")],
     "12.4": [({"data": {}}, "'table'"), (3, "dictionary")],
 }
-
-
-@pytest.mark.parametrize(("number", "answer", "words"), rows(ANSWERS))
-def test_an_answer_is_told_what_it_is_and_what_to_look_at(number, answer, words):
-    says(number, answer, words)
-
-
-def test_every_check_is_tried_with_answers_of_the_wrong_kind():
-    refusing = {number for number, _, words in rows(ANSWERS) if words[0] not in "✔✘"}
-    assert sorted(refusing) == [number for number in exercises() if number.startswith("12.")]
 
 
 def table(n=60, status="ok", scales=(3, 5, 5), mean=10, low=()):

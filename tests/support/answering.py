@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 import helpers
-from helpers.checks import programs
+from helpers.checks import exercises, programs
 
 
 def says(number, answer, words):
@@ -28,9 +28,24 @@ def says(number, answer, words):
     assert re.search(words, said), said
 
 
-def rows(table):
-    """Take a table {number: [(answer, words), …]} apart, for `pytest.mark.parametrize`."""
-    return [(number, *row) for number, group in table.items() for row in group]
+class TestAnswers:
+    """What every lesson's checks are tried with: its tests have `ANSWERS`, {number: [(answer, words), …]}."""
+
+    def pytest_generate_tests(self, metafunc):
+        """Try each check with every answer, for which `says` has the words."""
+        if "answer" in metafunc.fixturenames:
+            table = metafunc.module.ANSWERS.items()
+            rows = [(number, *row) for number, group in table for row in group]
+            metafunc.parametrize(("number", "answer", "words"), rows)
+
+    def test_an_answer_is_told_what_it_is_and_what_to_look_at(self, number, answer, words):
+        says(number, answer, words)
+
+    def test_every_check_is_tried_with_answers_of_the_wrong_kind(self, request):
+        table = request.module.ANSWERS.items()
+        refusing = [number for number, group in table if any(words[0] not in "✔✘" for _, words in group)]
+        lesson = request.module.__name__[-2:]
+        assert refusing == [number for number in exercises() if number[:2] == lesson]
 
 
 def of(base, name, hints):
