@@ -27,15 +27,15 @@ def plain(answer: Any) -> Any:
     return answer
 
 
-def number(answer: Any, wanted: str, nan: bool = False) -> float:
+def number(answer: Any, wanted: str) -> float:
     """Read one number, Python's or NumPy's; anything else, True and False too, is a `TypeError`.
 
-    So is nan, which any comparison lets pass, unless the check asks for it.
+    So is nan, which any comparison lets pass.
     """
     answer = plain(answer)
     if isinstance(answer, bool) or not isinstance(answer, Real):
         raise refuse(answer, wanted)
-    if np.isnan(float(answer)) and not nan:
+    if np.isnan(float(answer)):
         raise TypeError(f"the answer is nan, which is no number: give {wanted}")
     return float(answer)
 

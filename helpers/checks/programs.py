@@ -1,8 +1,7 @@
-"""What the checks of edited Stan programs share: draw, and hold the draws against the exact answer."""
+"""What the checks of a reader's Stan programs share: draw, and hold the draws against the exact answer."""
 
 import logging
 import os
-from collections.abc import Mapping
 from pathlib import Path
 
 import arviz_base
@@ -19,7 +18,7 @@ TOO_FAR = 5.0  # Monte Carlo standard errors
 
 
 def sample(program: str | os.PathLike, data: dict, **options):
-    """Draw from an edited program: 4 chains of 1000 draws, without a word in cmdstanpy's log.
+    """Draw from a reader's program: 4 chains of 1000 draws, without a word in cmdstanpy's log.
 
     Parameters
     ----------
@@ -64,33 +63,6 @@ def sample(program: str | os.PathLike, data: dict, **options):
     finally:
         logger.setLevel(level)
     return arviz_base.from_cmdstanpy(fit, index_origin=1)
-
-
-def edited(answer) -> str:
-    """Say which programs of the course the reader has edited, of which the one in an answer may be a copy.
-
-    Parameters
-    ----------
-    answer
-        Of any exercise; the path of a program, or a dictionary with one.
-
-    Returns
-    -------
-    str
-        A sentence with the command that brings them back; empty if there are none, or no program.
-    """
-    program = answers.optional(answer, "program") if isinstance(answer, Mapping) else answer
-    if not isinstance(program, str | os.PathLike):
-        return ""
-    folder = stan_file("centered").parent
-    names, command = originals.edited(folder)
-    if not names:
-        return ""
-    return (
-        f"Besides, programs of the course were edited in {os.path.relpath(folder)}: {', '.join(names)}. If "
-        f"yours is a copy of one, begin again from the course's: `{command}` in a cell brings it back, "
-        "without those edits."
-    )
 
 
 def distance(samples, name: str, truth: float) -> float:

@@ -50,6 +50,7 @@ def test_claims_are_comparisons_in_folded_cells_that_put_nothing_out(lesson):
         what = f"line {claim.lineno} of its cell: {ast.unparse(claim)}"
         assert isinstance(claim.msg, ast.Constant), f"no statement: {what}"
         assert claims.compared(claim.test), f"`make claims` cannot say what this saw: {what}"
+        assert ".pop(" not in what, f"`make claims` computes it twice, so it must change nothing: {what}"
 
 
 @by_lesson

@@ -84,11 +84,8 @@ def forty(name: str, data: Callable[[], dict], mean: str, below: float, runs: di
 
 CELLS = {
     "centered": ("centered", {}),
-    "centered, adapt_delta 0.9": ("centered", {"adapt_delta": 0.9}),
-    "centered, adapt_delta 0.95": ("centered", {"adapt_delta": 0.95}),
     "centered, adapt_delta 0.99": ("centered", {"adapt_delta": 0.99}),
     "noncentered": ("noncentered", {}),
-    "noncentered, more warm-up": ("noncentered", {"iter_warmup": 3000}),
     "noncentered, adapt_delta 0.99": ("noncentered", {"adapt_delta": 0.99}),
 }
 SCHOOLS = {
