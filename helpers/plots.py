@@ -153,7 +153,7 @@ def dots(table: pl.DataFrame, estimate: str, exact: float, **kwargs) -> bokeh.pl
         "toolbar_location": "right",
     }
     options |= {"frame_width": 430, "frame_height": 230, "marker_kwargs": {"alpha": 0.8, "size": 7}}
-    options |= {"x_axis_label": f"{estimate}, estimated by one run"} | kwargs
+    options |= {"x_axis_label": f"{estimate}, by one run"} | kwargs
     p = iqplot.strip(table, q=estimate, **options)
     p.add_layout(bokeh.models.Span(location=exact, dimension="height", line_dash="dashed", line_width=2))
     where = {"x": exact, "x_offset": 5, "y": p.frame_height - 2, "y_units": "screen"}
@@ -203,7 +203,7 @@ def rank_ecdf(
             several = table["parameter"].n_unique() > 1
             lines.append((shown if single else f"{label}, {shown}" if several else str(label), *numbers))
     options = {"width": 640, "height": 400, "x_range": (0, 1), "tools": "save", "toolbar_location": "above"}
-    options |= {"x_axis_label": "rank of the true value, as a share of the draws"}
+    options |= {"x_axis_label": "rank of the true value / draws"}
     options |= {"y_axis_label": "share of ranks below, minus uniform"} | kwargs
     p = bokeh.plotting.figure(**options)
     _, _, points, _, low, high = min(lines, key=lambda line: line[1])

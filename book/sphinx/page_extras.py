@@ -56,7 +56,7 @@ def link_terms(app, doctree, docname):
         forms = list(item.findall(nodes.term))
         terms |= {form.astext().lower(): forms[0]["ids"][0] for form in forms}
     any_term = "|".join(sorted(map(re.escape, terms), key=len, reverse=True))
-    pattern = re.compile(rf"(?<![\w-])({any_term})(?![\w-])", re.IGNORECASE)
+    pattern = re.compile(rf"(?<![\w-])({any_term})(?![\w-]|\.js)", re.IGNORECASE)
     seen, page = set(), app.builder.get_relative_uri(docname, GLOSSARY)
     skipped = {
         id(text)

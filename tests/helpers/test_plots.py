@@ -248,7 +248,7 @@ def test_dots_stand_at_their_estimates_beside_the_exact_value():
     shown = [pair for d in data for pair in zip(d["cat"], d["share"], strict=True)]
     assert sorted(shown) == [("a", 0.2), ("b", 0.1), ("b", 0.3)]
     assert p.y_range.factors == ["a", "b"]  # from bottom to top
-    assert (p.xaxis.axis_label, p.frame_width) == ("share, estimated by one run", 300)
+    assert (p.xaxis.axis_label, p.frame_width) == ("share, by one run", 300)
     (line,) = p.select(bokeh.models.Span)
     (label,) = p.select(bokeh.models.Label)
     assert (line.location, line.dimension, label.text, label.x) == (0.25, "height", "exact", 0.25)
