@@ -10,7 +10,7 @@ from tools.notebooks import LESSONS
 
 LESSON = LESSONS / "01-data-generation.md"
 # Each exercise, and how the paragraph of the lesson begins that it rests on
-EXERCISES = {"01.1": "", "01.2": '"The day of batch', "01.3": "Every step down the tree"}
+EXERCISES = {"01.1": "", "01.2": '"The day of batch', "01.3": "Each of the three steps down"}
 # What a paragraph says of the screen, or of the cells below it
 NOT_ON_PAPER = re.compile(r" Rest the pointer[^.]*\.| \(On a phone[^)]*\)| We can check this.*", re.DOTALL)
 LINES = 2  # to write on
