@@ -87,7 +87,7 @@ def test_figures_are_drawn_if_their_scripts_come_slowly(opened, book, site):
 
 
 def test_on_a_phone_what_scrolls_fades_until_its_end_is_seen(opened):
-    page, _ = opened("lessons/11-integrating-out.html", "phone")
+    page, _ = opened("lessons/09-counts-and-outliers.html", "phone")
     formulas = page.locator("mjx-container[display=true].more-right")
     assert formulas.count() > 0
     formulas.first.evaluate("formula => { globalThis.formula = formula; formula.scrollLeft = 10_000; }")

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,9 +53,16 @@ def wait(page: Page, condition: str, seconds: float):
 
 
 def pixels(locator) -> np.ndarray:
-    """Take a picture of an element: shape (height, width, 3)."""
+    """Take a picture of an element: shape (height, width, 3), wherever on the page it stands.
+
+    One that does not begin at a whole pixel is moved to the nearest, and pictured with a row too many.
+    """
+    locator.scroll_into_view_if_needed(timeout=PATIENCE)
+    box = locator.bounding_box()
     png = locator.screenshot(timeout=PATIENCE)
-    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
+    image = np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
+    top, left = (math.floor(box[side] % 1 + 0.5) for side in ("y", "x"))
+    return image[top : top + int(box["height"]), left : left + int(box["width"])]
 
 
 def changed(before, after) -> int:
